@@ -1,0 +1,141 @@
+import { resolve } from 'node:path';
+import { ServiceError } from '../errors/index.js';
+import {
+  defaultPartitions,
+  defaultSharedBuffers,
+  defaultVerifyThreads,
+  inspectMachine,
+  type Machine,
+} from './machine.js';
+import {
+  type Environment,
+  EnvironmentSchema,
+  isProduction,
+  PRODUCTION_SECRET_LENGTH,
+  type SettingMeta,
+} from './schema.js';
+
+/** The configuration of the service. Plain data: it is passed to worker threads by structured clone. */
+export type Config = ReturnType<typeof toConfig>;
+
+/** Variables as the operating system gives them. */
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration. Variables that are empty count as unset; variables that no setting is named after are left
+ * alone, because the environment is shared.
+ *
+ * @throws ServiceError CONFIGURATION_INVALID naming every bad setting and what it accepts; `details.problems` is the list.
+ */
+export const loadConfig = (
+  env: EnvironmentVariables = process.env,
+  machine: Machine = inspectMachine(),
+): Config => {
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(EnvironmentSchema.shape)) {
+    const value = env[name];
+    if (value !== undefined && value.trim() !== '') given[name] = value;
+  }
+  const result = EnvironmentSchema.safeParse(given);
+  if (result.success) return toConfig(result.data, machine);
+  const problems = listProblems(result.error.issues, given);
+  throw new ServiceError(
+    'CONFIGURATION_INVALID',
+    `The configuration has ${problems.length} error${problems.length === 1 ? '' : 's'}:\n  ${problems.join('\n  ')}`,
+    { details: { problems } },
+  );
+};
+
+type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
+
+/** The rules between settings only run on values that parse: set the bad ones aside and ask again, to list everything. */
+function listProblems(issues: readonly Issue[], given: Record<string, string>): string[] {
+  const bad = new Set(issues.map((issue) => String(issue.path[0])));
+  const rest = Object.fromEntries(Object.entries(given).filter(([name]) => !bad.has(name)));
+  const again = EnvironmentSchema.safeParse(rest);
+  const all: readonly Issue[] = [...issues, ...(again.error?.issues ?? [])];
+  return [...new Set(all.map((issue) => describeProblem(issue, given)))];
+}
+
+function describeProblem(issue: Issue, given: Record<string, string>): string {
+  const name = String(issue.path[0]);
+  if ((issue as { params?: { rule?: boolean } }).params?.rule) return `${name} ${issue.message}`;
+  const meta = settingMeta(name);
+  const shown = meta.secret ? 'what it is (***)' : JSON.stringify(given[name]);
+  return `${name} must be ${meta.accepts}, not ${shown}`;
+}
+
+/** Description of a setting by variable name. */
+export const settingMeta = (name: string): SettingMeta => {
+  const type = (EnvironmentSchema.shape as Record<string, { meta(): unknown } | undefined>)[name];
+  return type?.meta() as SettingMeta;
+};
+
+const SECOND = 1000;
+
+function toConfig(env: Environment, machine: Machine) {
+  const environment = env.SEQUENCER_ENV ?? env.ENVIRONMENT ?? '';
+  return {
+    /** Kind of deployment, as given. */
+    environment,
+    production: isProduction(environment),
+    http: {
+      host: env.HOST,
+      port: env.PORT,
+      requestTimeoutMs: env.REQUEST_TIMEOUT_SECS * SECOND,
+      bodyTimeoutMs: env.BODY_TIMEOUT_SECS * SECOND,
+      metricsPublic: env.METRICS_PUBLIC,
+    },
+    limits: {
+      bodyBytesMax: env.MAX_BODY_SIZE_BYTES,
+      batchEventsMax: env.MAX_EVENTS_PER_BATCH,
+      payloadBytesMax: env.MAX_EVENT_PAYLOAD_SIZE,
+      inflightBytesMax: env.MAX_INFLIGHT_BYTES,
+      inflightRequestsMax: env.MAX_INFLIGHT_REQUESTS,
+    },
+    database: {
+      /** Absolute path. */
+      dataDir: resolve(env.DATA_DIR),
+      /** `undefined`: the embedded server in `dataDir`. */
+      url: env.DATABASE_URL,
+      connectionsMax: env.MAX_DB_CONNECTIONS,
+      statementTimeoutMs: env.DB_STATEMENT_TIMEOUT_MS,
+      lockTimeoutMs: env.DB_LOCK_TIMEOUT_MS,
+      startupRetriesMax: env.DB_STARTUP_MAX_RETRIES,
+      startupRetryDelayMs: env.DB_STARTUP_RETRY_DELAY_SECS * SECOND,
+      migrateOnStartup: env.DB_MIGRATE_ON_STARTUP,
+      /** Bytes; embedded server only. */
+      sharedBuffers: env.PG_SHARED_BUFFERS ?? defaultSharedBuffers(machine),
+    },
+    auth: {
+      mode: env.AUTH_MODE,
+      bootstrapAdminApiKey: env.BOOTSTRAP_ADMIN_API_KEY,
+      apiKeyCacheTtlMs: env.API_KEY_CACHE_TTL_SECS * SECOND,
+      agentKeyCacheMax: env.AGENT_KEY_CACHE_MAX,
+    },
+    sequencer: {
+      /** UUID in lower case; `undefined`: the service chooses one. */
+      id: env.VES_SEQUENCER_ID,
+      /** Ed25519 seed, `Uint8Array(32)`. */
+      signingKey: env.VES_SEQUENCER_SIGNING_KEY,
+      strictFormat: env.VES_STRICT_FORMAT_VALIDATION,
+      verifyThreads: env.VERIFY_THREADS ?? defaultVerifyThreads(machine),
+      partitions: env.PARTITIONS ?? defaultPartitions(machine),
+      groupEventsMax: env.GROUP_MAX_EVENTS,
+      groupBytesMax: env.GROUP_MAX_BYTES,
+      commitTimeoutMs: env.COMMIT_TIMEOUT_MS,
+    },
+    log: { format: env.LOG_FORMAT, level: env.LOG_LEVEL },
+    shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_SECS * SECOND,
+  };
+}
+
+/** What an operator should hear at start-up although the service does start. */
+export const configWarnings = (config: Config): string[] => {
+  const warnings: string[] = [];
+  const { bootstrapAdminApiKey: key, mode } = config.auth;
+  if (mode === 'disabled') warnings.push('AUTH_MODE=disabled: every request is treated as the administrator');
+  if (key && key.length < PRODUCTION_SECRET_LENGTH)
+    warnings.push(`BOOTSTRAP_ADMIN_API_KEY has fewer than ${PRODUCTION_SECRET_LENGTH} characters`);
+  return warnings;
+};

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+
+/** Parsers from the text of an environment variable to a typed value. Empty texts never get here (they mean unset). */
+
+const TRUE = new Set(['1', 'true', 'on', 'yes']);
+const FALSE = new Set(['0', 'false', 'off', 'no']);
+const SIZE = /^(\d{1,15})\s*(k|m|g)?i?b?$/i;
+const SIZE_UNITS: Record<string, number> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;
+
+/** A parser that answers `undefined` for what it does not accept. What it does accept is told by the setting. */
+const parsed = <T>(parse: (text: string) => T | undefined) =>
+  z.string().transform((text, context): T => {
+    const value = parse(text.trim());
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: 'not accepted' });
+    return z.NEVER;
+  });
+
+const inRange = (value: number, min: number, max: number): number | undefined =>
+  Number.isSafeInteger(value) && value >= min && value <= max ? value : undefined;
+
+/** 1/true/on/yes and 0/false/off/no, any case. */
+export const flag = () =>
+  parsed((text) => {
+    const word = text.toLowerCase();
+    return TRUE.has(word) ? true : FALSE.has(word) ? false : undefined;
+  });
+
+/** A whole decimal number within bounds, both included. */
+export const integer = (min: number, max: number) =>
+  parsed((text) => (/^\d{1,16}$/.test(text) ? inRange(Number(text), min, max) : undefined));
+
+/** A size in bytes: a whole number, optionally followed by kB, MB or GB (powers of 1024). */
+export const byteSize = (min: number, max: number) =>
+  parsed((text) => {
+    const match = SIZE.exec(text);
+    if (!match) return undefined;
+    return inRange(Number(match[1]) * (SIZE_UNITS[match[2]?.toLowerCase() ?? ''] ?? 1), min, max);
+  });
+
+/** One of some words, any case; answers the word in lower case. */
+export const oneOf = <const Word extends string>(...words: Word[]) =>
+  parsed((text) => words.find((word) => word === text.toLowerCase()));
+
+/** Any text within a length. */
+export const text = (maxLength: number) =>
+  parsed((value) => (value.length > 0 && value.length <= maxLength ? value : undefined));
+
+/** Printable ASCII without spaces: what fits unchanged into an HTTP header. */
+export const token = (minLength: number, maxLength: number) =>
+  parsed((value) =>
+    PRINTABLE_ASCII.test(value) && value.length >= minLength && value.length <= maxLength ? value : undefined,
+  );
+
+/** A UUID in its hyphenated form; answers lower case. */
+export const uuid = () =>
+  parsed((value) => (UUID.test(value.toLowerCase()) ? value.toLowerCase() : undefined));
+
+/**
+ * 32 secret bytes: 64 hexadecimal digits (optionally after `0x`), or base64 in the standard alphabet with padding, or
+ * base64 in the URL-safe alphabet without.
+ */
+export const secret32 = () =>
+  parsed((value) => {
+    const hex = value.startsWith('0x') ? value.slice(2) : value;
+    if (/^[0-9a-fA-F]{64}$/.test(hex)) return new Uint8Array(Buffer.from(hex, 'hex'));
+    const standard = /^[A-Za-z0-9+/]{43}=$/.test(hex);
+    const urlSafe = /^[A-Za-z0-9_-]{43}$/.test(hex);
+    return standard || urlSafe ? new Uint8Array(Buffer.from(hex, 'base64')) : undefined;
+  });

@@ -1,0 +1,302 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isPlaintextToRemoteHost, parseDatabaseUrl } from './database-url.js';
+import * as parse from './parsers.js';
+
+/** What the documentation, `--help` and the error messages know about a setting besides its type. */
+export type SettingMeta = {
+  readonly section: 'Network' | 'Storage' | 'Security' | 'Sequencer' | 'Limits' | 'Operation';
+  readonly description: string;
+  /** Completes "NAME must be …". */
+  readonly accepts: string;
+  readonly secret?: boolean;
+  /** Shown instead of the default value, e.g. when it is computed from the machine. */
+  readonly defaultText?: string;
+};
+
+/** Attaches the description to a setting's type. */
+const setting = <T extends z.ZodType>(type: T, meta: SettingMeta): T => type.meta(meta) as T;
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+const FLAG = 'one of 1, true, on, yes, 0, false, off, no';
+const count = (min: number, max: number) => `a whole number from ${min} to ${max}`;
+const size = (min: string, max: string) => `a size from ${min} to ${max}, in bytes or with kB, MB, GB`;
+
+/** An address to listen on: an IP address, or a host name that resolves to one of this machine's. */
+const isListenAddress = (host: string) =>
+  isIP(host) !== 0 || (/^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/.test(host) && !/^[0-9.]+$/.test(host));
+
+/**
+ * Every setting of the service: environment variable -> type, default and description. The typed configuration
+ * (`load.ts`), the table in `docs/configuration.md` and `--help` are derived from it.
+ */
+export const EnvironmentSchema = z
+  .object({
+    HOST: setting(parse.text(253).refine(isListenAddress).default('0.0.0.0'), {
+      section: 'Network',
+      description: 'Address to listen on.',
+      accepts: 'an IP address or a host name',
+    }),
+    PORT: setting(parse.integer(0, 65535).default(8080), {
+      section: 'Network',
+      description: 'Port for HTTP and WebSocket; 0 takes any free one and logs it.',
+      accepts: 'a port number from 0 to 65535',
+    }),
+    REQUEST_TIMEOUT_SECS: setting(parse.integer(1, 3600).default(30), {
+      section: 'Network',
+      description:
+        'A request that has no answer after this many seconds is answered 504; its outcome is unknown.',
+      accepts: count(1, 3600),
+    }),
+    BODY_TIMEOUT_SECS: setting(parse.integer(1, 3600).default(10), {
+      section: 'Network',
+      description: 'A body that has not arrived after this many seconds is answered 408.',
+      accepts: count(1, 3600),
+    }),
+
+    DATA_DIR: setting(parse.text(4096).default('./data'), {
+      section: 'Storage',
+      description:
+        'Directory of everything the service keeps itself, among it the embedded PostgreSQL cluster.',
+      accepts: 'a path',
+    }),
+    DATABASE_URL: setting(
+      parse
+        .text(8192)
+        .refine((url) => parseDatabaseUrl(url) !== undefined)
+        .optional(),
+      {
+        section: 'Storage',
+        description:
+          'A PostgreSQL server (16 or newer) of your own. Unset: an embedded server is started in `DATA_DIR`.',
+        accepts: 'a PostgreSQL URL such as postgres://user:password@host:5432/database?sslmode=require',
+        secret: true,
+        defaultText: 'unset: embedded server',
+      },
+    ),
+    ALLOW_INSECURE_LOCAL_DB: setting(parse.flag().default(false), {
+      section: 'Storage',
+      description:
+        'Allows `DATABASE_URL` to reach another host without TLS. Only for trusted private networks: otherwise ask for `sslmode=require` or stronger.',
+      accepts: FLAG,
+    }),
+    MAX_DB_CONNECTIONS: setting(parse.integer(2, 1000).default(10), {
+      section: 'Storage',
+      description: 'Connections for reads and administration. Each partition holds one more for its commits.',
+      accepts: count(2, 1000),
+    }),
+    DB_STATEMENT_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).default(30_000), {
+      section: 'Storage',
+      description: 'Milliseconds after which the database gives up a statement; 0 for never.',
+      accepts: count(0, 3_600_000),
+    }),
+    DB_LOCK_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).default(10_000), {
+      section: 'Storage',
+      description: 'Milliseconds after which a statement stops waiting for a lock; 0 for never.',
+      accepts: count(0, 3_600_000),
+    }),
+    DB_STARTUP_MAX_RETRIES: setting(parse.integer(0, 10_000).default(10), {
+      section: 'Storage',
+      description: 'How often the first connection is tried again before the service gives up.',
+      accepts: count(0, 10_000),
+    }),
+    DB_STARTUP_RETRY_DELAY_SECS: setting(parse.integer(0, 3600).default(3), {
+      section: 'Storage',
+      description: 'Seconds between these tries.',
+      accepts: count(0, 3600),
+    }),
+    DB_MIGRATE_ON_STARTUP: setting(parse.flag().default(true), {
+      section: 'Storage',
+      description: 'Whether the service brings the database schema up to date when it starts.',
+      accepts: FLAG,
+    }),
+    PG_SHARED_BUFFERS: setting(parse.byteSize(16 * MIB, 256 * GIB).optional(), {
+      section: 'Storage',
+      description: 'Shared buffers of the embedded PostgreSQL server.',
+      accepts: size('16MB', '256GB'),
+      defaultText: '15 % of the memory, 128MB to 4GB',
+    }),
+
+    SEQUENCER_ENV: setting(parse.text(64).optional(), {
+      section: 'Security',
+      description:
+        'Kind of deployment. `local`, `dev`, `development`, `test`, `testing`, `ci`, `staging` and unset allow conveniences; anything else is production and demands secrets of 32 characters or more.',
+      accepts: 'a word of at most 64 characters',
+      defaultText: 'unset: `ENVIRONMENT`',
+    }),
+    ENVIRONMENT: setting(parse.text(64).optional(), {
+      section: 'Security',
+      description: 'Read when `SEQUENCER_ENV` is unset.',
+      accepts: 'a word of at most 64 characters',
+      defaultText: 'unset: not production',
+    }),
+    AUTH_MODE: setting(parse.oneOf('required', 'disabled').default('required'), {
+      section: 'Security',
+      description:
+        '`disabled` treats requests without valid credentials as the administrator. It needs `ALLOW_AUTH_DISABLED=true` and is refused in production.',
+      accepts: 'required or disabled',
+    }),
+    ALLOW_AUTH_DISABLED: setting(parse.flag().default(false), {
+      section: 'Security',
+      description: 'The second key to `AUTH_MODE=disabled`.',
+      accepts: FLAG,
+    }),
+    BOOTSTRAP_ADMIN_API_KEY: setting(parse.token(8, 512).optional(), {
+      section: 'Security',
+      description: 'An API key with every permission, created when the service starts.',
+      accepts: '8 to 512 printable ASCII characters without spaces (32 or more in production)',
+      secret: true,
+      defaultText: 'unset',
+    }),
+    METRICS_PUBLIC: setting(parse.flag().default(false), {
+      section: 'Security',
+      description: 'Whether `/metrics` answers without administrator credentials.',
+      accepts: FLAG,
+    }),
+
+    VES_SEQUENCER_ID: setting(parse.uuid().optional(), {
+      section: 'Sequencer',
+      description: 'Identity in every receipt. Set it, so that receipts keep naming the same sequencer.',
+      accepts: 'a UUID with hyphens',
+      defaultText: 'unset: a new one',
+    }),
+    VES_SEQUENCER_SIGNING_KEY: setting(parse.secret32().optional(), {
+      section: 'Sequencer',
+      description: 'Ed25519 seed that signs receipts and checkpoints.',
+      accepts: '32 bytes as 64 hexadecimal digits or as base64',
+      secret: true,
+      defaultText: 'unset',
+    }),
+    VES_STRICT_FORMAT_VALIDATION: setting(parse.flag().default(false), {
+      section: 'Sequencer',
+      description: 'Accept only the one canonical spelling of hexadecimal and base64url values in events.',
+      accepts: FLAG,
+    }),
+    VERIFY_THREADS: setting(parse.integer(1, 256).optional(), {
+      section: 'Sequencer',
+      description: 'Threads that parse, hash and verify events.',
+      accepts: count(1, 256),
+      defaultText: 'number of processors',
+    }),
+    PARTITIONS: setting(parse.integer(1, 64).optional(), {
+      section: 'Sequencer',
+      description: 'Threads that number and commit; every stream belongs to one of them.',
+      accepts: count(1, 64),
+      defaultText: '1 up to 4 processors, then a quarter of them, at most 8',
+    }),
+    GROUP_MAX_EVENTS: setting(parse.integer(1, 100_000).default(5000), {
+      section: 'Sequencer',
+      description: 'Most events that share one commit.',
+      accepts: count(1, 100_000),
+    }),
+    GROUP_MAX_BYTES: setting(parse.byteSize(64 * KIB, GIB).default(8 * MIB), {
+      section: 'Sequencer',
+      description: 'Most bytes of rows that share one commit. One larger request still passes, alone.',
+      accepts: size('64kB', '1GB'),
+    }),
+    COMMIT_TIMEOUT_MS: setting(parse.integer(100, 600_000).default(10_000), {
+      section: 'Sequencer',
+      description:
+        'Milliseconds after which a commit counts as lost: its connection is cut and its events are looked up again.',
+      accepts: count(100, 600_000),
+    }),
+
+    MAX_BODY_SIZE_BYTES: setting(parse.byteSize(KIB, GIB).default(10 * MIB), {
+      section: 'Limits',
+      description: 'Largest body of a request; larger ones are answered 413.',
+      accepts: size('1kB', '1GB'),
+    }),
+    MAX_EVENTS_PER_BATCH: setting(parse.integer(1, 100_000).default(1000), {
+      section: 'Limits',
+      description: 'Most events in one request.',
+      accepts: count(1, 100_000),
+    }),
+    MAX_EVENT_PAYLOAD_SIZE: setting(parse.byteSize(1, GIB).default(MIB), {
+      section: 'Limits',
+      description: 'Largest payload of one event, as compact JSON in UTF-8.',
+      accepts: size('1', '1GB'),
+    }),
+    MAX_INFLIGHT_BYTES: setting(parse.byteSize(MIB, 64 * GIB).default(64 * MIB), {
+      section: 'Limits',
+      description: 'Bytes of request bodies being worked on at once; beyond it requests are answered 503.',
+      accepts: size('1MB', '64GB'),
+    }),
+    MAX_INFLIGHT_REQUESTS: setting(parse.integer(1, 1_000_000).default(4096), {
+      section: 'Limits',
+      description: 'Requests being worked on at once; beyond it requests are answered 503.',
+      accepts: count(1, 1_000_000),
+    }),
+    API_KEY_CACHE_TTL_SECS: setting(parse.integer(0, 86_400).default(60), {
+      section: 'Limits',
+      description:
+        'Seconds for which a looked-up API key is trusted; a revocation elsewhere takes this long to arrive.',
+      accepts: count(0, 86_400),
+    }),
+    AGENT_KEY_CACHE_MAX: setting(parse.integer(1, 10_000_000).default(100_000), {
+      section: 'Limits',
+      description: "Agents' public keys kept in memory.",
+      accepts: count(1, 10_000_000),
+    }),
+
+    LOG_FORMAT: setting(parse.oneOf('text', 'json').default('text'), {
+      section: 'Operation',
+      description: 'Form of the log on standard output.',
+      accepts: 'text or json',
+    }),
+    LOG_LEVEL: setting(
+      parse.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+      {
+        section: 'Operation',
+        description: 'Least important lines that are logged.',
+        accepts: 'one of trace, debug, info, warn, error, fatal, silent',
+      },
+    ),
+    SHUTDOWN_TIMEOUT_SECS: setting(parse.integer(1, 3600).default(20), {
+      section: 'Operation',
+      description:
+        'Seconds that SIGTERM and SIGINT leave for requests in flight before the service ends anyway.',
+      accepts: count(1, 3600),
+    }),
+  })
+  .superRefine((env, context) => {
+    const refuse = (name: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [name], message, params: { rule: true } });
+    const production = isProduction(env.SEQUENCER_ENV ?? env.ENVIRONMENT);
+
+    if (env.DATABASE_URL && !env.ALLOW_INSECURE_LOCAL_DB) {
+      const url = parseDatabaseUrl(env.DATABASE_URL);
+      if (url && isPlaintextToRemoteHost(url))
+        refuse(
+          'DATABASE_URL',
+          'must ask for sslmode=require or stronger, because it names another host (or set ALLOW_INSECURE_LOCAL_DB=true on a trusted network)',
+        );
+    }
+    if (env.AUTH_MODE === 'disabled' && production)
+      refuse('AUTH_MODE', 'must be required in production (SEQUENCER_ENV or ENVIRONMENT says so)');
+    else if (env.AUTH_MODE === 'disabled' && !env.ALLOW_AUTH_DISABLED)
+      refuse('AUTH_MODE', 'may be disabled only together with ALLOW_AUTH_DISABLED=true');
+    if (
+      production &&
+      env.BOOTSTRAP_ADMIN_API_KEY &&
+      env.BOOTSTRAP_ADMIN_API_KEY.length < PRODUCTION_SECRET_LENGTH
+    )
+      refuse(
+        'BOOTSTRAP_ADMIN_API_KEY',
+        `must have ${PRODUCTION_SECRET_LENGTH} characters or more in production`,
+      );
+  });
+
+/** Least length of a configured secret in production, in characters. */
+export const PRODUCTION_SECRET_LENGTH = 32;
+
+const NON_PRODUCTION = new Set(['', 'local', 'dev', 'development', 'test', 'testing', 'ci', 'staging']);
+
+/** Everything that is not known to be something else is production. */
+export const isProduction = (environment: string | undefined): boolean =>
+  !NON_PRODUCTION.has((environment ?? '').trim().toLowerCase());
+
+/** The settings after parsing, by variable name. */
+export type Environment = z.output<typeof EnvironmentSchema>;

@@ -1,0 +1,85 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Sql } from '../store/connection.js';
+
+/** What every generated API key starts with. */
+export const API_KEY_PREFIX = 'ss_';
+/** Hex digits of a key's hash that name it in lists and when it is revoked. */
+export const KEY_HASH_PREFIX_LENGTH = 16;
+
+const RANDOM_BYTES = 24;
+
+/** A new key: `ss_`, the first 8 hex digits of the tenant, 24 random bytes in base64url; 43 characters. */
+export const generateApiKey = (tenantId: string): string =>
+  API_KEY_PREFIX + tenantId.replaceAll('-', '').slice(0, 8) + randomBytes(RANDOM_BYTES).toString('base64url');
+
+/** SHA-256 of the whole key in lower-case hex: all that is stored of it. */
+export const hashApiKey = (key: string): string => createHash('sha256').update(key).digest('hex');
+
+/** What an API key allows. Ids are lower-case hyphenated UUIDs. */
+export type ApiKeyGrant = {
+  readonly tenantId: string;
+  /** Empty = all stores of the tenant. */
+  readonly storeIds: readonly string[];
+  readonly canRead: boolean;
+  readonly canWrite: boolean;
+  readonly canAdmin: boolean;
+  readonly agentId: string | null;
+  /** Requests per minute, if the key has a limit of its own. */
+  readonly rateLimit: number | null;
+};
+
+/** A stored key. */
+export type ApiKeyRecord = ApiKeyGrant & { readonly keyHash: string; readonly active: boolean };
+
+/** The key with this hash, active or not; `undefined` if there is none. By the primary key. */
+export async function findApiKey(sql: Sql, keyHash: string): Promise<ApiKeyRecord | undefined> {
+  const [row] = await sql<ApiKeyRecord[]>`
+    select key_hash as "keyHash", tenant_id as "tenantId", store_ids as "storeIds", can_read as "canRead",
+           can_write as "canWrite", can_admin as "canAdmin", agent_id as "agentId", rate_limit as "rateLimit", active
+    from api_keys where key_hash = ${keyHash}`;
+  return row;
+}
+
+/** Stores a new key by its hash. */
+export async function insertApiKey(sql: Sql, keyHash: string, grant: ApiKeyGrant): Promise<void> {
+  await sql`
+    insert into api_keys (key_hash, tenant_id, store_ids, can_read, can_write, can_admin, agent_id, rate_limit)
+    values (${keyHash}, ${grant.tenantId}, ${[...grant.storeIds]}::uuid[], ${grant.canRead}, ${grant.canWrite},
+            ${grant.canAdmin}, ${grant.agentId}, ${grant.rateLimit})`;
+}
+
+/** The keys of an agent, oldest first, at most `limit`. By the index (tenant_id, agent_id, created_at). */
+export async function listApiKeys(
+  sql: Sql,
+  tenantId: string,
+  agentId: string,
+  limit: number,
+): Promise<ApiKeyRecord[]> {
+  return sql<ApiKeyRecord[]>`
+    select key_hash as "keyHash", tenant_id as "tenantId", store_ids as "storeIds", can_read as "canRead",
+           can_write as "canWrite", can_admin as "canAdmin", agent_id as "agentId", rate_limit as "rateLimit", active
+    from api_keys where tenant_id = ${tenantId} and agent_id = ${agentId}
+    order by created_at, key_hash limit ${limit}`;
+}
+
+/**
+ * Ends a key of an agent for good. Answers whether there is one; ending it again changes nothing.
+ *
+ * @param hashPrefix at least {@link KEY_HASH_PREFIX_LENGTH} lower-case hex digits
+ */
+export async function deactivateApiKey(
+  sql: Sql,
+  tenantId: string,
+  agentId: string,
+  hashPrefix: string,
+): Promise<boolean> {
+  const rows = await sql`
+    update api_keys set active = false, updated_at = case when active then now() else updated_at end
+    where tenant_id = ${tenantId} and agent_id = ${agentId} and starts_with(key_hash, ${hashPrefix})
+    returning 1`;
+  return rows.length > 0;
+}
+
+/** How a key's permissions are written in answers. */
+export const permissionsText = (grant: ApiKeyGrant): 'admin' | 'read_write' | 'read' =>
+  grant.canAdmin ? 'admin' : grant.canWrite ? 'read_write' : 'read';

@@ -1,0 +1,70 @@
+import { ServiceError } from '../errors/index.js';
+import {
+  checkPublicKey,
+  KEY_ALGORITHM,
+  type PublicKeyVerdict,
+  verifyProofOfPossession,
+} from '../protocol/index.js';
+import type { Sql } from '../store/connection.js';
+
+/** A signing key to be registered. Ids are UUIDs, instants RFC 3339 in UTC with microseconds at most. */
+export type AgentKeyRegistration = {
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly keyId: number;
+  /** Ed25519. */
+  readonly publicKey: Uint8Array;
+  readonly validFrom: string | null;
+  readonly validTo: string | null;
+  /** Signature of the key over its own challenge, 64 bytes. Optional, but verified when present. */
+  readonly proofOfPossession: Uint8Array | undefined;
+};
+
+const KEY_FAULTS: Record<Exclude<PublicKeyVerdict, 'ok'>, string> = {
+  length: 'it must have 32 bytes',
+  small_order: 'it is a point of small order, for which anybody can sign',
+  not_canonical: 'it is not the canonical encoding of a point',
+  not_on_curve: 'it is not a point on the curve',
+  torsion: 'it is not in the prime-order group',
+};
+
+/**
+ * Registers a key. The same registration again changes nothing, so that it can be repeated after a lost answer.
+ *
+ * @returns whether the key is new
+ * @throws ServiceError INVALID_PUBLIC_KEY; SIGNATURE_VERIFICATION_FAILED when the proof of possession is wrong;
+ * ALREADY_EXISTS when the agent has another key under this id, or had this one and it was revoked
+ */
+export async function registerAgentKey(sql: Sql, registration: AgentKeyRegistration): Promise<boolean> {
+  const { tenantId, agentId, keyId, publicKey, validFrom, validTo, proofOfPossession } = registration;
+  const verdict = checkPublicKey(publicKey);
+  if (verdict !== 'ok')
+    throw new ServiceError('INVALID_PUBLIC_KEY', `The public key cannot be used: ${KEY_FAULTS[verdict]}`);
+  if (proofOfPossession !== undefined && !verifyProofOfPossession(publicKey, proofOfPossession))
+    throw new ServiceError(
+      'SIGNATURE_VERIFICATION_FAILED',
+      'The proof of possession is not a signature of this key over SHA-256("VES_POP_V1" || public key)',
+    );
+
+  const inserted = await sql`
+    insert into agent_signing_keys (tenant_id, agent_id, key_id, key_algorithm, public_key, valid_from, valid_to)
+    values (${tenantId}, ${agentId}, ${keyId}, ${KEY_ALGORITHM.ed25519}, ${publicKey}, ${validFrom}, ${validTo})
+    on conflict do nothing returning 1`;
+  if (inserted.length > 0) return true;
+
+  const [existing] = await sql<{ same: boolean; status: string }[]>`
+    select public_key = ${publicKey} and valid_from is not distinct from ${validFrom}::timestamptz
+           and valid_to is not distinct from ${validTo}::timestamptz as same, status
+    from agent_signing_keys where tenant_id = ${tenantId} and agent_id = ${agentId} and key_id = ${keyId}`;
+  if (existing?.status === 'revoked')
+    throw new ServiceError(
+      'ALREADY_EXISTS',
+      `Key ${keyId} of this agent was revoked; register under another key id`,
+    );
+  if (existing?.same !== true)
+    throw new ServiceError(
+      'ALREADY_EXISTS',
+      `This agent has another key under id ${keyId}; use another key id`,
+    );
+  return false;
+}

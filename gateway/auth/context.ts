@@ -1,0 +1,58 @@
+import { NIL_UUID } from '../../engine/protocol/index.js';
+import type { IngestScope } from '../../workers/messages.js';
+
+/** Who is calling and what they may do. Ids are lower-case hyphenated UUIDs. */
+export interface AuthContext {
+  /** The nil UUID for the bootstrap administrator, who belongs to no tenant. */
+  readonly tenant: string;
+  /** Empty = all stores of the tenant. */
+  readonly stores: readonly string[];
+  readonly agent: string | null;
+  readonly canRead: boolean;
+  readonly canWrite: boolean;
+  readonly canAdmin: boolean;
+  /** Requests per minute; `null`: no limit of its own. */
+  readonly rateLimit: number | null;
+  /** Administrator without a tenant: tenant and store are not compared. */
+  readonly bootstrap: boolean;
+  /** The same for the ingest pipeline, made once per credential. */
+  readonly ingestScope: IngestScope;
+}
+
+const hex = (uuid: string): string => uuid.replaceAll('-', '');
+
+/** Completes a context with what follows from it. */
+export function authContext(fields: Omit<AuthContext, 'bootstrap' | 'ingestScope'>): AuthContext {
+  const bootstrap = fields.canAdmin && fields.tenant === NIL_UUID;
+  return {
+    ...fields,
+    bootstrap,
+    ingestScope: {
+      tenant: bootstrap ? null : hex(fields.tenant),
+      stores: bootstrap ? [] : fields.stores.map(hex),
+      agent: fields.agent === null ? null : hex(fields.agent),
+    },
+  };
+}
+
+/** The operator's own credentials, and everybody's while authentication is switched off. */
+export const BOOTSTRAP_CONTEXT: AuthContext = authContext({
+  tenant: NIL_UUID,
+  stores: [],
+  agent: null,
+  canRead: true,
+  canWrite: true,
+  canAdmin: true,
+  rateLimit: null,
+});
+
+/** Nobody: what handlers of public routes see. */
+export const ANONYMOUS_CONTEXT: AuthContext = authContext({
+  tenant: NIL_UUID,
+  stores: [],
+  agent: null,
+  canRead: false,
+  canWrite: false,
+  canAdmin: false,
+  rateLimit: null,
+});

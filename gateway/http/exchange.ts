@@ -1,0 +1,124 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import type { ErrorCode, ServiceError } from '../../engine/errors/index.js';
+import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
+import { serviceErrorOf } from './failure.js';
+import { errorReply, type Reply, writeReply } from './reply.js';
+import type { RequestHead } from './request.js';
+import type { Route } from './router.js';
+
+/**
+ * One request from its head to its answer. Three phases, each left once:
+ *
+ *   receiving  the body is arriving          -> working | done
+ *   working    a handler has it              -> done
+ *   done       answered, or the client left  (whatever comes later is dropped)
+ */
+export type ExchangePhase = 'receiving' | 'working' | 'done';
+
+export interface Exchange {
+  readonly head: RequestHead;
+  /** `undefined` where no route matched. */
+  readonly route: Route | undefined;
+  /** Raw path parameters in the order of the path. */
+  readonly params: readonly string[];
+  auth: AuthContext;
+  /** Valid only until the handler returns: it may be a view on the socket's memory. */
+  body: Uint8Array;
+  phase: ExchangePhase;
+  /** Unique in this process. A connection has at most one request at a time (see server.ts), so it also names the lane. */
+  readonly serial: number;
+  /** `performance.now()` when the head had arrived. */
+  readonly startedAt: number;
+  /** Milliseconds since the epoch; afterwards the request is answered 504. */
+  readonly deadlineMs: number;
+  /** What a 504 says; handlers whose outcome may be open set it. */
+  timeoutMessage: string | undefined;
+  /** Gives back what the request holds; called once when it is done. */
+  release: (() => void) | undefined;
+  reply(reply: Reply): void;
+  /** Answers with an error; `close` ends the connection. */
+  fail(thrown: unknown, options?: { close?: boolean; headers?: Reply['headers'] }): void;
+  /** The client has gone: nothing may be written any more. */
+  abandon(): void;
+}
+
+/** How an exchange ended, for logs and metrics. */
+export interface ExchangeOutcome {
+  /** 0 when the client left before the answer. */
+  readonly status: number;
+  readonly errorCode: ErrorCode | undefined;
+  /** What was thrown, if the answer is an error. */
+  readonly error: ServiceError | undefined;
+  readonly durationMs: number;
+}
+
+export interface ExchangeHooks {
+  /** Whether connections are to be ended after the answer in progress. */
+  readonly draining: () => boolean;
+  /** Called once, after the answer was written or the client had gone. */
+  readonly onDone: (exchange: Exchange, outcome: ExchangeOutcome) => void;
+}
+
+const NO_BODY = new Uint8Array(0);
+let serial = 0;
+
+/** Opens the exchange of a request whose head has arrived. */
+export function openExchange(
+  res: HttpResponse,
+  parts: { head: RequestHead; route: Route | undefined; params: readonly string[]; timeoutMs: number },
+  hooks: ExchangeHooks,
+): Exchange {
+  const { head } = parts;
+
+  const finish = (status: number, errorCode?: ErrorCode, error?: ServiceError) => {
+    exchange.phase = 'done';
+    exchange.body = NO_BODY;
+    exchange.release?.();
+    hooks.onDone(exchange, { status, errorCode, error, durationMs: performance.now() - exchange.startedAt });
+  };
+  const write = (reply: Reply) =>
+    writeReply(res, reply, {
+      requestId: head.requestId,
+      head: head.method === 'HEAD',
+      close: reply.close === true || hooks.draining(),
+    });
+
+  const exchange: Exchange = {
+    head,
+    route: parts.route,
+    params: parts.params,
+    auth: ANONYMOUS_CONTEXT,
+    body: NO_BODY,
+    phase: 'receiving',
+    serial: ++serial,
+    startedAt: performance.now(),
+    deadlineMs: Date.now() + parts.timeoutMs,
+    timeoutMessage: undefined,
+    release: undefined,
+    reply(reply) {
+      if (exchange.phase === 'done') return;
+      write(reply);
+      finish(reply.status, reply.errorCode);
+    },
+    fail(thrown, options) {
+      if (exchange.phase === 'done') return;
+      const error = serviceErrorOf(thrown);
+      const reply = errorReply(error, head.requestId, options);
+      write(reply);
+      finish(reply.status, error.code, error);
+    },
+    abandon() {
+      if (exchange.phase !== 'done') finish(0);
+    },
+  };
+  return exchange;
+}
+
+/** A handler that computes one answer. The body is only valid before its first `await`. */
+export const answering =
+  (answer: (exchange: Exchange) => Reply | Promise<Reply>) =>
+  (exchange: Exchange): void => {
+    const result = answer(exchange);
+    if (result instanceof Promise) result.then(exchange.reply, exchange.fail);
+    else exchange.reply(result);
+  };

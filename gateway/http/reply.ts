@@ -1,0 +1,73 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import { definitionOf, type ErrorCode, errorBody, toServiceError } from '../../engine/errors/index.js';
+
+/** A complete answer. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string | Uint8Array;
+  /** Unset: `application/json`. */
+  readonly contentType?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** The connection ends after this answer, because what still arrives on it cannot be used. */
+  readonly close?: boolean;
+  /** Set on errors: the value of `x-error-code`. */
+  readonly errorCode?: ErrorCode;
+}
+
+/** 200 with a JSON text that is ready to be sent. */
+export const jsonText = (body: string | Uint8Array): Reply => ({ status: 200, body });
+
+/** 200 with a value rendered as JSON. */
+export const json = (value: object): Reply => jsonText(JSON.stringify(value));
+
+/** The answer to a failure, in the one shape that every error has. */
+export function errorReply(
+  thrown: unknown,
+  requestId: string,
+  options: { close?: boolean; headers?: Reply['headers'] } = {},
+): Reply {
+  const error = toServiceError(thrown);
+  const headers = [...(options.headers ?? [])];
+  if (error.retryAfter !== undefined) headers.push(['retry-after', String(error.retryAfter)]);
+  return {
+    status: definitionOf(error).http,
+    body: JSON.stringify(errorBody(error, requestId)),
+    headers,
+    errorCode: error.code,
+    ...(options.close ? { close: true } : {}),
+  };
+}
+
+const STATUS_LINES = new Map<number, string>();
+
+function statusLine(status: number): string {
+  let line = STATUS_LINES.get(status);
+  if (line === undefined) {
+    line = `${status} ${STATUS_CODES[status] ?? 'Unknown'}`;
+    STATUS_LINES.set(status, line);
+  }
+  return line;
+}
+
+/** Writes an answer in one piece. The response must be live: not answered, not aborted. */
+export function writeReply(
+  res: HttpResponse,
+  reply: Reply,
+  how: { requestId: string; head: boolean; close: boolean },
+): void {
+  res.cork(() => {
+    res
+      .writeStatus(statusLine(reply.status))
+      .writeHeader('content-type', reply.contentType ?? 'application/json')
+      .writeHeader('x-request-id', how.requestId)
+      .writeHeader('x-content-type-options', 'nosniff')
+      .writeHeader('x-frame-options', 'DENY')
+      .writeHeader('cache-control', 'no-store');
+    if (reply.errorCode !== undefined) res.writeHeader('x-error-code', reply.errorCode);
+    for (const [name, value] of reply.headers ?? []) res.writeHeader(name, value);
+    // uWS would send the body of an answer to HEAD as well.
+    if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);
+    else res.end(reply.body, how.close);
+  });
+}

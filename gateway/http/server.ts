@@ -1,0 +1,211 @@
+/**
+ * The HTTP/1.1 server on uWebSockets.js. What this build does by itself, found by experiment and held by
+ * `test/gateway/raw-http.test.ts`:
+ *
+ * - A connection carries one request at a time. Sending the next request before the answer to the last (pipelining) makes
+ *   uWS close the connection without an answer; an ingest request that was under way may have been stored, and re-sending it
+ *   is safe. Common clients do not pipeline unless told to.
+ * - Both Transfer-Encoding and Content-Length, bad chunk sizes and bad lengths: 400 in HTML and the connection is closed.
+ *   HTTP/1.0, other protocols and absolute request targets: 505. Headers beyond about 16 kB: 431. These answers are written
+ *   by uWS and carry neither our headers nor the JSON error body.
+ * - Several Content-Length headers are let through with the first one's value: refused here.
+ * - No Host, too many headers or control characters in them: no answer; the connection is closed when idle for about 10 s.
+ * - A body that arrives slower than about 16 kB per 10 s is cut off with its connection after 10 to 14 s, which can precede
+ *   the 408 of a longer body timeout. An answer that takes longer is not cut off.
+ * - `Expect: 100-continue` is answered by uWS.
+ * - Ports are shared silently between processes unless asked otherwise.
+ */
+import uWS, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js';
+import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
+import type { AuthContext } from '../auth/context.js';
+import { requirePermission } from '../auth/scopes.js';
+import { type BodyBudget, bodyTooLarge, receiveBody } from './body.js';
+import { createDeadlines } from './deadlines.js';
+import { type Exchange, type ExchangeOutcome, openExchange } from './exchange.js';
+import type { Reply } from './reply.js';
+import { isJsonType, type RequestHead, readHead } from './request.js';
+import { createRouter, type Route, type RouteMatch, type RouteScope } from './router.js';
+
+export interface ServerOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly routes: readonly Route[];
+  readonly requestTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly bodyBytesMax: number;
+  readonly bodyBudget: BodyBudget;
+  readonly authenticate: (authorization: string, apiKey: string) => AuthContext | Promise<AuthContext>;
+  /** Called once per request, after its answer was written or its client had left. */
+  readonly onDone: (exchange: Exchange, outcome: ExchangeOutcome) => void;
+}
+
+export interface HttpServer {
+  /** @throws Error when the address cannot be taken. */
+  listen(): Promise<{ port: number }>;
+  /** Takes no more connections or requests; resolves when the last request in progress has been answered. */
+  drain(): Promise<void>;
+  /** Ends all connections at once. */
+  close(): void;
+  readonly openRequests: number;
+}
+
+const EXCLUSIVE_PORT = 1;
+const DRAIN_POLL_MS = 20;
+const NO_BODY = new Uint8Array(0);
+
+/** libuv-style listen with host, port and options; the type declarations of uWS know it only without a host. */
+type ListenOn = (
+  host: string,
+  port: number,
+  options: number,
+  done: (socket: us_listen_socket | false) => void,
+) => void;
+
+export function createServer(options: ServerOptions): HttpServer {
+  const app = uWS.App();
+  const route = createRouter(options.routes);
+  const deadlines = createDeadlines(options.bodyTimeoutMs);
+  const bodyLimits = { bytesMax: options.bodyBytesMax, budget: options.bodyBudget };
+  let listenSocket: us_listen_socket | undefined;
+  let draining = false;
+  let closed = false;
+
+  const hooks = {
+    draining: () => draining,
+    onDone(exchange: Exchange, outcome: ExchangeOutcome) {
+      deadlines.remove(exchange);
+      options.onDone(exchange, outcome);
+    },
+  };
+
+  function accept(res: HttpResponse, req: HttpRequest): void {
+    const head = readHead(req);
+    const match = route(head.method, head.path);
+    const exchange = openExchange(
+      res,
+      match.kind === 'found'
+        ? { head, route: match.route, params: match.params, timeoutMs: options.requestTimeoutMs }
+        : { head, route: undefined, params: [], timeoutMs: options.requestTimeoutMs },
+      hooks,
+    );
+    res.onAborted(exchange.abandon);
+    deadlines.add(exchange);
+    const refusal = refuseHead(head, match);
+    if (refusal !== undefined) {
+      exchange.fail(refusal.error, refusal.options);
+    } else if (match.kind === 'found') {
+      try {
+        admit(res, exchange, match.route);
+      } catch (error) {
+        exchange.fail(error);
+      }
+    }
+  }
+
+  /** What makes a request unanswerable before its credentials are looked at. */
+  function refuseHead(head: RequestHead, match: RouteMatch): Refusal | undefined {
+    if (draining)
+      return refusal('SERVICE_UNAVAILABLE', 'The service is stopping; another instance may answer');
+    if (head.framingFault !== undefined)
+      return refusal('INVALID_REQUEST_BODY', head.framingFault, { close: true });
+    if (match.kind === 'unknown') return refusal('RESOURCE_NOT_FOUND', 'There is nothing at this path');
+    if (match.kind === 'wrong-method')
+      return refusal('METHOD_NOT_ALLOWED', `This path answers ${match.allow}`, {
+        headers: [['allow', match.allow]],
+      });
+    return undefined;
+  }
+
+  /** Credentials and body arrive in either order; the handler runs when both are there. */
+  function admit(res: HttpResponse, exchange: Exchange, route: Route): void {
+    const { head } = exchange;
+    const authorized = route.scope === 'public' || authorize(exchange, route.scope);
+    const runAuthorized = () => {
+      if (authorized === true) run(exchange, route);
+      else authorized.then(() => run(exchange, route), exchange.fail);
+    };
+    if (route.body === undefined) {
+      runAuthorized();
+      return;
+    }
+    if (authorized !== true) authorized.catch(exchange.fail);
+    if (!isJsonType(head.contentType)) throw new ServiceError('UNSUPPORTED_MEDIA_TYPE');
+    if ((head.contentLength ?? 0) > options.bodyBytesMax) {
+      exchange.fail(bodyTooLarge(options.bodyBytesMax), { close: true });
+      return;
+    }
+    receiveBody(res, exchange, bodyLimits, (body, keep) => {
+      // The lookup of unknown credentials outlasts the view on the socket's memory.
+      exchange.body = authorized === true ? body : (keep() ?? NO_BODY);
+      runAuthorized();
+    });
+  }
+
+  /** `true` at once, or a promise that rejects with the refusal. */
+  function authorize(exchange: Exchange, scope: Exclude<RouteScope, 'public'>): true | Promise<true> {
+    const { authorization, apiKey } = exchange.head;
+    const admitWith = (auth: AuthContext): true => {
+      if (scope !== 'authenticated') requirePermission(auth, scope);
+      exchange.auth = auth;
+      return true;
+    };
+    const auth = options.authenticate(authorization, apiKey);
+    return auth instanceof Promise ? auth.then(admitWith) : admitWith(auth);
+  }
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        app.any('/*', accept);
+        (app.listen as unknown as ListenOn).call(
+          app,
+          options.host,
+          options.port,
+          EXCLUSIVE_PORT,
+          (socket) => {
+            if (!socket) return reject(new Error(`cannot listen on ${options.host}:${options.port}`));
+            listenSocket = socket;
+            resolve({ port: uWS.us_socket_local_port(socket as never) });
+          },
+        );
+      }),
+    async drain() {
+      draining = true;
+      if (listenSocket !== undefined) uWS.us_listen_socket_close(listenSocket);
+      listenSocket = undefined;
+      while (deadlines.size > 0 && !closed)
+        await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      deadlines.close();
+      app.close();
+      listenSocket = undefined;
+    },
+    get openRequests() {
+      return deadlines.size;
+    },
+  };
+}
+
+interface Refusal {
+  readonly error: ServiceError;
+  readonly options: { close?: boolean; headers?: Reply['headers'] };
+}
+
+const refusal = (code: ErrorCode, message: string, options: Refusal['options'] = {}): Refusal => ({
+  error: new ServiceError(code, message),
+  options,
+});
+
+function run(exchange: Exchange, route: Route): void {
+  if (exchange.phase === 'done') return;
+  exchange.phase = 'working';
+  try {
+    route.handler(exchange);
+  } catch (error) {
+    exchange.fail(error);
+  }
+}

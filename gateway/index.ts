@@ -1,0 +1,82 @@
+import type { Logger } from 'pino';
+import type { Config } from '../engine/config/index.js';
+import type { Sql } from '../engine/store/connection.js';
+import { createAuthenticator } from './auth/authenticate.js';
+import { createAccessLog } from './http/access-log.js';
+import { createBodyBudget } from './http/body.js';
+import type { IngestPort } from './http/ingest-port.js';
+import { createServer } from './http/server.js';
+import type { GatewayIdentity } from './identity.js';
+import { createMetrics, type GatewayMetrics, type GatewayStat } from './metrics/metrics.js';
+import { routeTable } from './routes/index.js';
+
+export type { IngestPort, IngestReply, IngestRequest } from './http/ingest-port.js';
+export type { GatewayIdentity, PublishedKey } from './identity.js';
+export type { GatewayMetrics, GatewayStat, GroupSample } from './metrics/metrics.js';
+
+/** What the gateway needs from its owner. */
+export interface GatewayDeps {
+  readonly config: Config;
+  /** Pool for reads and administration. */
+  readonly sql: Sql;
+  readonly ingest: IngestPort;
+  readonly identity: GatewayIdentity;
+  readonly log: Logger;
+  readonly version: string;
+  /** Whether events can be taken; `reason` is shown to operators on `/ready`. */
+  readiness(): { ready: boolean; reason?: string };
+  /** Called for every `/metrics`. */
+  collectStats?(): readonly GatewayStat[];
+}
+
+/** The HTTP surface of the service. */
+export interface Gateway {
+  /** @throws Error when the address cannot be taken. */
+  listen(): Promise<{ port: number }>;
+  /** Takes no more connections or requests; resolves when the last request in progress has been answered. */
+  drain(): Promise<void>;
+  /** Ends all connections and stops listening for changes. The pool stays open. */
+  close(): void;
+  readonly metrics: GatewayMetrics;
+}
+
+/** Builds the gateway. Nothing is served before `listen`. */
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { config, sql, ingest, log } = deps;
+  const metrics = createMetrics(ingest, deps.collectStats?.bind(deps));
+  const accessLog = createAccessLog(log);
+  const authenticator = createAuthenticator(config.auth, sql, (err, what) => log.warn({ err }, what));
+  let draining = false;
+
+  const server = createServer({
+    host: config.http.host,
+    port: config.http.port,
+    routes: routeTable({
+      ...deps,
+      metrics,
+      readiness: () => (draining ? { ready: false, reason: 'the service is stopping' } : deps.readiness()),
+    }),
+    requestTimeoutMs: config.http.requestTimeoutMs,
+    bodyTimeoutMs: config.http.bodyTimeoutMs,
+    bodyBytesMax: config.limits.bodyBytesMax,
+    bodyBudget: createBodyBudget(config.limits.inflightBytesMax, () => ingest.inflightBytes),
+    authenticate: authenticator.authenticate,
+    onDone(exchange, outcome) {
+      metrics.observeRequest(exchange, outcome);
+      accessLog(exchange, outcome);
+    },
+  });
+
+  return {
+    listen: server.listen,
+    drain() {
+      draining = true;
+      return server.drain();
+    },
+    close() {
+      server.close();
+      void authenticator.close();
+    },
+    metrics,
+  };
+}

@@ -1,0 +1,189 @@
+import { z } from 'zod';
+import { ServiceError } from '../../engine/errors/index.js';
+import { type ListedAgentKey, listAgentKeys } from '../../engine/keys/list-agent-keys.js';
+import { registerAgentKey } from '../../engine/keys/register-agent-key.js';
+import { revokeAgentKey } from '../../engine/keys/revoke-agent-key.js';
+import {
+  equalBytes,
+  keyStatusAt,
+  normalizeKeyAlgorithm,
+  parseInstant,
+  refuseKeyAlgorithm,
+} from '../../engine/protocol/index.js';
+import type { Sql } from '../../engine/store/connection.js';
+import { requireTenant, resolveTenant } from '../auth/scopes.js';
+import { answering, type Exchange } from '../http/exchange.js';
+import { json, type Reply } from '../http/reply.js';
+import type { Route } from '../http/router.js';
+import { hexBytes, instant, integer, uuid } from '../input/fields.js';
+import { parseBody, parseQuery, pathValue } from '../input/parse.js';
+import { renderTimestamp } from '../render/timestamp.js';
+
+const KEY_ID_MAX = 0xffff_ffff;
+const I32_MAX = 0x7fff_ffff;
+/** Most keys of one agent in a list; there is no paging. */
+export const LISTED_KEYS_MAX = 1000;
+
+const hexText = () => z.string({ error: 'hexadecimal text' });
+const Registration = z.object({
+  tenantId: uuid(),
+  agentId: uuid(),
+  keyId: integer(0, KEY_ID_MAX),
+  publicKey: hexText(),
+  keyType: z.union([z.string(), z.number()], { error: '"signing"' }).optional(),
+  keyAlgorithm: integer(-I32_MAX - 1, I32_MAX).optional(),
+  validFrom: instant().optional(),
+  validTo: instant().optional(),
+  publicKeyBundle: z.object({ ed25519PublicKey: hexBytes(32).optional() }, { error: 'an object' }).optional(),
+  proofOfPossession: hexBytes(64).optional(),
+  proofOfPossessionBundle: z
+    .object({ ed25519Pop: hexBytes(64).optional(), mlDsa65Pop: hexText().optional() }, { error: 'an object' })
+    .optional(),
+});
+const AgentQuery = z.object({ tenant_id: uuid().optional(), agent_id: uuid() });
+const KeyId = z
+  .string()
+  .regex(/^[0-9]{1,10}$/)
+  .transform(Number)
+  .pipe(integer(0, KEY_ID_MAX));
+
+/**
+ * Agents' signing keys. Registration and revocation need `admin` of the tenant, reading `read`. Revocation is
+ * `DELETE /api/v1/agents/keys/:key_id?tenant_id&agent_id`: the key is named, not described, so there is no body.
+ */
+export const agentKeyRoutes = ({ sql }: { sql: Sql }): Route[] => [
+  {
+    method: 'POST',
+    path: '/api/v1/agents/keys',
+    scope: 'admin',
+    body: 'json',
+    handler: answering((exchange) => register(sql, exchange)),
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/agents/keys',
+    scope: 'read',
+    handler: answering((exchange) => list(sql, exchange)),
+  },
+  {
+    method: 'DELETE',
+    path: '/api/v1/agents/keys/:key_id',
+    scope: 'admin',
+    handler: answering((exchange) => revoke(sql, exchange)),
+  },
+];
+
+async function register(sql: Sql, exchange: Exchange): Promise<Reply> {
+  const body = parseBody(Registration, exchange);
+  const { tenantId, agentId, keyId, validFrom, validTo, publicKeyBundle, proofOfPossessionBundle } = body;
+  requireTenant(exchange.auth, tenantId);
+  const refusal = refuseKeyAlgorithm(normalizeKeyAlgorithm(body.keyAlgorithm));
+  if (refusal !== undefined) throw new ServiceError('INVALID_FIELD_VALUE', `keyAlgorithm: ${refusal}`);
+  if (!isSigning(body.keyType))
+    throw new ServiceError(
+      'INVALID_FIELD_VALUE',
+      'keyType must be "signing": only signing keys are registered',
+    );
+
+  const publicKey = hexBytes(32).safeParse(body.publicKey).data;
+  if (publicKey === undefined)
+    throw new ServiceError('INVALID_PUBLIC_KEY', 'publicKey must be 32 bytes as hexadecimal text');
+  if (publicKeyBundle?.ed25519PublicKey && !equalBytes(publicKeyBundle.ed25519PublicKey, publicKey))
+    throw new ServiceError(
+      'INVALID_FIELD_VALUE',
+      'publicKeyBundle.ed25519PublicKey must be the same as publicKey',
+    );
+  if (proofOfPossessionBundle?.mlDsa65Pop !== undefined)
+    throw new ServiceError(
+      'INVALID_FIELD_VALUE',
+      'proofOfPossessionBundle.mlDsa65Pop cannot be verified for an Ed25519 key; leave it out',
+    );
+  if (validFrom !== undefined && validTo !== undefined && parseInstant(validFrom)! > parseInstant(validTo)!)
+    throw new ServiceError('INVALID_FIELD_VALUE', 'validFrom must not be after validTo');
+
+  const isNew = await registerAgentKey(sql, {
+    tenantId,
+    agentId,
+    keyId,
+    publicKey,
+    validFrom: validFrom ?? null,
+    validTo: validTo ?? null,
+    proofOfPossession: body.proofOfPossession ?? proofOfPossessionBundle?.ed25519Pop,
+  });
+  return json({
+    success: true,
+    tenantId,
+    agentId,
+    keyId,
+    keyAlgorithm: body.keyAlgorithm ?? 0,
+    message: isNew ? 'Agent key registered successfully' : 'Agent key was already registered',
+  });
+}
+
+/** Absent, or one of the spellings of "signing" in use. */
+const isSigning = (keyType: string | number | undefined): boolean =>
+  keyType === undefined || keyType === 1 || /^(key_type_)?signing$/i.test(String(keyType));
+
+async function list(sql: Sql, exchange: Exchange): Promise<Reply> {
+  const { tenantId, agentId } = agentOf(exchange);
+  const keys = await listAgentKeys(sql, tenantId, agentId, LISTED_KEYS_MAX);
+  const nowMicros = BigInt(Date.now()) * 1000n;
+  return json({
+    tenantId,
+    agentId,
+    keys: keys.map((key) => ({
+      keyId: key.keyId,
+      keyAlgorithm: key.keyAlgorithm,
+      publicKey: `0x${key.publicKey}`,
+      status: statusAt(key, nowMicros),
+      validFrom: timestampOrNull(key.validFrom),
+      validTo: timestampOrNull(key.validTo),
+      revokedAt: timestampOrNull(key.revokedAt),
+      createdAt: renderTimestamp(key.createdAt),
+    })),
+    count: keys.length,
+  });
+}
+
+async function revoke(sql: Sql, exchange: Exchange): Promise<Reply> {
+  const keyId = pathValue(exchange, 0, 'key_id', KeyId);
+  const { tenantId, agentId } = agentOf(exchange);
+  const revokedAt = await revokeAgentKey(sql, tenantId, agentId, keyId);
+  if (revokedAt === undefined)
+    throw new ServiceError('AGENT_KEY_NOT_FOUND', `Agent ${agentId} has no key with id ${keyId}`);
+  return json({
+    success: true,
+    tenantId,
+    agentId,
+    keyId,
+    status: 'revoked',
+    revokedAt: renderTimestamp(revokedAt),
+    message: 'Agent key revoked',
+  });
+}
+
+function agentOf(exchange: Exchange): { tenantId: string; agentId: string } {
+  const query = parseQuery(AgentQuery, exchange);
+  return {
+    tenantId: resolveTenant(exchange.auth, query.tenant_id, 'tenant_id'),
+    agentId: query.agent_id,
+  };
+}
+
+/** RFC 3339 in UTC, or null. */
+export const timestampOrNull = (stored: string | null): string | null =>
+  stored === null ? null : renderTimestamp(stored);
+
+const microsOrNull = (stored: string | null): bigint | null =>
+  stored === null ? null : parseInstant(renderTimestamp(stored))!;
+
+const statusAt = (key: ListedAgentKey, nowMicros: bigint) =>
+  keyStatusAt(
+    {
+      status: key.status,
+      validFromMicros: microsOrNull(key.validFrom),
+      validToMicros: microsOrNull(key.validTo),
+      revokedAtMicros: microsOrNull(key.revokedAt),
+    },
+    nowMicros,
+  );

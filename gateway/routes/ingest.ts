@@ -1,0 +1,68 @@
+import { ServiceError } from '../../engine/errors/index.js';
+import type { Exchange } from '../http/exchange.js';
+import type { IngestPort, IngestReply } from '../http/ingest-port.js';
+import { jsonText } from '../http/reply.js';
+import type { Route } from '../http/router.js';
+import type { GatewayMetrics } from '../metrics/metrics.js';
+
+/** How long before a request's own deadline the pipeline has to give it up, so that the better answer wins. */
+const DEADLINE_MARGIN_MS = 100;
+
+/** Answer to a request that is still somewhere in the pipeline when its time is up. */
+const TIMEOUT_MESSAGE =
+  'The outcome is unknown: the events may or may not have been stored. Sending the same events again is safe ' +
+  '(stored ones answer their first receipt), or ask GET /api/v1/ves/events/:event_id';
+const LEGACY_TIMEOUT_MESSAGE =
+  'The outcome is unknown: the events may or may not have been stored. Sending the same events again is safe: ' +
+  'stored ones are answered as duplicates';
+
+export interface IngestDeps {
+  readonly ingest: IngestPort;
+  readonly metrics: GatewayMetrics;
+}
+
+/** `POST …/ingest` of both streams. The body goes to the pipeline unread; it knows the rules, the gateway the credentials. */
+export const ingestRoutes = (deps: IngestDeps): Route[] => [
+  {
+    method: 'POST',
+    path: '/api/v1/ves/events/ingest',
+    scope: 'write',
+    body: 'json',
+    handler: submitTo(deps, 'ves', TIMEOUT_MESSAGE),
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/events/ingest',
+    scope: 'write',
+    body: 'json',
+    handler: submitTo(deps, 'legacy', LEGACY_TIMEOUT_MESSAGE),
+  },
+];
+
+function submitTo({ ingest, metrics }: IngestDeps, kind: 'ves' | 'legacy', timeoutMessage: string) {
+  return (exchange: Exchange): void => {
+    exchange.timeoutMessage = timeoutMessage;
+    const submittedAt = performance.now();
+    const taken = ingest.submit({
+      kind,
+      scope: exchange.auth.ingestScope,
+      body: exchange.body,
+      deadlineMs: exchange.deadlineMs - DEADLINE_MARGIN_MS,
+      lane: exchange.serial,
+      reply(result) {
+        metrics.observeIngest(kind, result, (performance.now() - submittedAt) / 1000);
+        answer(exchange, result);
+      },
+    });
+    if (!taken) exchange.fail(new ServiceError('OVERLOADED'));
+  };
+}
+
+function answer(exchange: Exchange, result: IngestReply): void {
+  if (result.ok) {
+    exchange.reply(jsonText(result.body));
+  } else {
+    const { code, message, details, retryAfter } = result.error;
+    exchange.fail(new ServiceError(code, message, { details, retryAfter }));
+  }
+}

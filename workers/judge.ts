@@ -1,0 +1,280 @@
+/**
+ * Second half: each event is judged on its own (rules, hash, key, signature; the first failure wins) and the good ones are
+ * encoded as COPY rows. A verdict is a proposal: the partition may still find that the event is stored already, which is
+ * why every event gets a content digest, even a rejected one.
+ */
+import {
+  checkVesEnvelope,
+  DOMAIN,
+  EVENT_SIGNING_V2_BYTES_MAX,
+  eventSigningPreimageBytesMax,
+  FIXED,
+  formatMicros,
+  LEGACY_FIXED,
+  LEGACY_REJECTION,
+  type LegacyEnvelope,
+  payloadAad,
+  payloadCipherHash,
+  type Rejection,
+  refuseSignatureScheme,
+  VES_REJECTION,
+  type VesEnvelope,
+  writeEventSigningPreimage,
+  writeEventSigningV2Preimage,
+} from '../engine/protocol/index.js';
+import { type BatchBuilder, createContentDigest, type EventEntry, outcome } from '../engine/sequencer/index.js';
+import { encodeLegacyRow, encodeVesRow, LEGACY_ROW_FIXED_BYTES, VES_ROW_FIXED_BYTES } from '../engine/store/copy-row.js';
+import { writeEntityKeyPreimage } from '../engine/store/entity-key.js';
+import { agentKeyName, keyProblem, type CachedKey } from './agent-key-cache.js';
+import { createSignatureVerifier, nativeSha256, sha256Into } from './native-crypto.js';
+import type { LegacyRequest, PreparedVesEvent, VesRequest } from './request-context.js';
+
+/** The cache's name of the key an envelope claims. */
+export function keyNameOf(envelope: VesEnvelope): string {
+  const { fixed, fixedOffset } = envelope;
+  const bytes = fixed as Buffer;
+  const tenant = bytes.toString('hex', fixedOffset + FIXED.tenantId, fixedOffset + FIXED.tenantId + 16);
+  const agent = bytes.toString('hex', fixedOffset + FIXED.sourceAgentId, fixedOffset + FIXED.sourceAgentId + 16);
+  return agentKeyName(tenant, agent, envelope.agentKeyId);
+}
+
+export interface Judge {
+  /** Judges events [from, to) of the request and adds them to `builder`, whose current request it must be. */
+  ves(
+    request: VesRequest,
+    from: number,
+    to: number,
+    builder: BatchBuilder,
+    keyOf: (name: string) => CachedKey | undefined,
+    nowMicros: number,
+  ): void;
+  legacy(request: LegacyRequest, from: number, to: number, builder: BatchBuilder): void;
+}
+
+/** Length of the label in front of a payload's hash preimage. */
+const LABEL_BYTES = DOMAIN.payloadPlain.length;
+
+/** Makes a judge with scratch buffers of its own. Not re-entrant. */
+export function createJudge(): Judge {
+  const verifySignature = createSignatureVerifier();
+  const contentDigest = createContentDigest(sha256Into);
+  const proof = Buffer.alloc(96);
+  const hash = Buffer.alloc(32);
+  const key = Buffer.alloc(32);
+  const v2 = Buffer.alloc(EVENT_SIGNING_V2_BYTES_MAX);
+  const encoded = { end: 0, proof: 0, entity: 0 };
+  const entry: EventEntry = {
+    idBytes: hash,
+    idOffset: 0,
+    commandBytes: undefined,
+    commandOffset: 0,
+    digest: Buffer.alloc(32),
+    entityKey: key.subarray(0, 8),
+    baseVersion: undefined,
+    verdict: 0,
+    proof: 0,
+    entity: 0,
+  };
+  /** Holds the payload behind its hash label; the row is copied from here, so the text is encoded once. */
+  let payloadScratch = Buffer.alloc(64 * 1024);
+  let scratch = Buffer.alloc(4 * 1024);
+  payloadScratch.set(DOMAIN.payloadPlain);
+
+  function writePayload(text: string): number {
+    const needed = LABEL_BYTES + text.length * 3;
+    if (payloadScratch.length < needed) {
+      payloadScratch = Buffer.alloc(needed * 2);
+      payloadScratch.set(DOMAIN.payloadPlain);
+    }
+    return LABEL_BYTES + payloadScratch.write(text, LABEL_BYTES, 'utf8');
+  }
+
+  function reserveScratch(bytes: number): Buffer {
+    if (scratch.length < bytes) scratch = Buffer.alloc(bytes * 2);
+    return scratch;
+  }
+
+  function writeSigningHash(envelope: VesEnvelope, target: Buffer, offset: number): void {
+    const preimage = reserveScratch(eventSigningPreimageBytesMax(envelope));
+    sha256Into(preimage.subarray(0, writeEventSigningPreimage(envelope, preimage, 0)), target, offset);
+    if (envelope.vesVersion !== 2) return;
+    const end = writeEventSigningV2Preimage(target.subarray(offset, offset + 32), envelope, v2, 0);
+    sha256Into(v2.subarray(0, end), target, offset);
+  }
+
+  function writeEntityKey(ids: Uint8Array, offset: number, type: string, id: string): void {
+    const preimage = reserveScratch(36 + 3 * (type.length + id.length));
+    sha256Into(preimage.subarray(0, writeEntityKeyPreimage(preimage, 0, ids, offset, type, id)), key, 0);
+  }
+
+  /** Rules, hashes, key and signature, in the protocol's order. */
+  function rejectionOf(
+    { envelope, canonical, canonicalProblem }: PreparedVesEvent,
+    payloadEnd: number,
+    signingHash: Buffer,
+    cachedKey: CachedKey | undefined,
+    nowMicros: number,
+  ): Rejection | undefined {
+    const fault = checkVesEnvelope(envelope);
+    if (fault) return fault;
+    if (canonical === undefined) return VES_REJECTION.schema('payload', canonicalProblem!);
+    const hashFault = envelope.payloadKind === 0 ? checkPlainHash(envelope, payloadEnd) : checkCipherHash(envelope);
+    if (hashFault) return hashFault;
+    const problem = cachedKey ? keyProblem(cachedKey, nowMicros) : 'Agent key not found';
+    if (problem !== undefined) return VES_REJECTION.agentKey(problem);
+    const scheme = refuseSignatureScheme(envelope.signatureScheme);
+    if (scheme !== undefined) return VES_REJECTION.signatureScheme(scheme);
+    const { fixed, fixedOffset } = envelope;
+    // L6: no event gets a number unless its signature holds under a key that is valid now.
+    const valid = verifySignature(fixed, fixedOffset + FIXED.agentSignature, signingHash, cachedKey!.publicKey!);
+    return valid ? undefined : VES_REJECTION.signature();
+  }
+
+  function checkPlainHash({ fixed, fixedOffset }: VesEnvelope, payloadEnd: number): Rejection | undefined {
+    sha256Into(payloadScratch.subarray(0, payloadEnd), hash, 0);
+    for (let i = 0; i < 32; i++) {
+      if (hash[i] !== fixed[fixedOffset + FIXED.payloadPlainHash + i]) return VES_REJECTION.payloadHash();
+    }
+    return undefined;
+  }
+
+  function checkCipherHash(envelope: VesEnvelope): Rejection | undefined {
+    const { fixed, fixedOffset } = envelope;
+    const expected = payloadCipherHash(envelope.payloadEncrypted!.bytes!, payloadAad(envelope, nativeSha256), nativeSha256);
+    const given = fixed.subarray(fixedOffset + FIXED.payloadCipherHash, fixedOffset + FIXED.payloadCipherHash + 32);
+    return Buffer.compare(expected, given) === 0 ? undefined : VES_REJECTION.cipherHash();
+  }
+
+  return {
+    ves(request, from, to, builder, keyOf, nowMicros) {
+      const { events, rejections, signingHashes, seenEvents, seenCommands } = request;
+      let keyName = '';
+      let cachedKey: CachedKey | undefined;
+      for (let i = from; i < to; i++) {
+        const event = events[i]!;
+        const { envelope, canonical } = event;
+        const { fixed, fixedOffset } = envelope;
+        const payloadEnd = canonical === undefined ? 0 : writePayload(canonical);
+        const signingHash = signingHashes.subarray(i * 32, i * 32 + 32);
+        writeSigningHash(envelope, signingHashes, i * 32);
+
+        entry.idBytes = fixed;
+        entry.idOffset = fixedOffset + FIXED.eventId;
+        entry.commandBytes = envelope.hasCommandId ? fixed : undefined;
+        entry.commandOffset = fixedOffset + FIXED.commandId;
+        entry.baseVersion = envelope.baseVersion;
+        const repeated = events.length > 1 && remember(seenEvents, fixed, entry.idOffset);
+        const name = keyNameOf(envelope);
+        if (name !== keyName) {
+          keyName = name;
+          cachedKey = keyOf(name);
+        }
+        const rejection = repeated ? undefined : rejectionOf(event, payloadEnd, signingHash, cachedKey, nowMicros);
+        if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
+        else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
+        else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset)) entry.verdict = outcome.REPEATED_COMMAND_ID;
+        else entry.verdict = outcome.ACCEPTED;
+
+        // A payload that is not what its hash says is not "the same" as anything stored.
+        if (canonical === undefined || rejection?.reason === 'invalid_payload_hash') entry.digest.fill(0);
+        else {
+          signingHash.copy(proof, 0);
+          for (let b = 0; b < 64; b++) proof[32 + b] = fixed[fixedOffset + FIXED.agentSignature + b]!;
+          const envelopeHash = envelope.payloadKind === 1 ? nativeSha256(payloadScratch.subarray(LABEL_BYTES, payloadEnd)) : undefined;
+          contentDigest(proof, 0, 96, entry.commandBytes, entry.commandOffset, envelope.baseVersion, envelopeHash, entry.digest, 0);
+        }
+        if (entry.verdict !== outcome.ACCEPTED) {
+          entry.proof = 0;
+          entry.entity = 0;
+          builder.event(entry, builder.reserve(0).offset);
+          continue;
+        }
+        writeEntityKey(fixed, fixedOffset + FIXED.tenantId, envelope.entityType, envelope.entityId);
+        const payload = payloadScratch.subarray(LABEL_BYTES, payloadEnd);
+        const textUnits = envelope.entityType.length + envelope.entityId.length + envelope.eventType.length + envelope.createdAt.length;
+        const place = builder.reserve(VES_ROW_FIXED_BYTES + payload.length + 3 * textUnits);
+        encodeVesRow(place.target, place.offset, { envelope, payload, entityKey: entry.entityKey, signingHash }, encoded);
+        entry.proof = encoded.proof;
+        entry.entity = encoded.entity;
+        builder.event(entry, encoded.end);
+      }
+    },
+
+    legacy(request, from, to, builder) {
+      const { events, rejections, seenEvents, seenCommands } = request;
+      for (let i = from; i < to; i++) {
+        const { envelope, canonical, canonicalProblem } = events[i]!;
+        const { fixed } = envelope;
+        const payloadEnd = canonical === undefined ? 0 : writePayload(canonical);
+        const payload = payloadScratch.subarray(LABEL_BYTES, payloadEnd);
+        entry.idBytes = fixed;
+        entry.idOffset = LEGACY_FIXED.eventId;
+        entry.commandBytes = envelope.hasCommandId ? fixed : undefined;
+        entry.commandOffset = LEGACY_FIXED.commandId;
+        entry.baseVersion = envelope.baseVersion === undefined ? undefined : Number(envelope.baseVersion);
+        entry.proof = 0;
+        entry.entity = 0;
+        const repeated = remember(seenEvents, fixed, LEGACY_FIXED.eventId);
+        const rejection = repeated ? undefined : legacyRejection(envelope, canonical, canonicalProblem, payload);
+        if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
+        else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
+        else if (envelope.hasCommandId && remember(seenCommands, fixed, LEGACY_FIXED.commandId)) entry.verdict = outcome.REPEATED_COMMAND_ID;
+        else entry.verdict = outcome.ACCEPTED;
+
+        const payloadHash = fixed.subarray(LEGACY_FIXED.payloadHash, LEGACY_FIXED.payloadHash + 32);
+        contentDigest(payloadHash, 0, 32, entry.commandBytes, entry.commandOffset, entry.baseVersion, undefined, entry.digest, 0);
+        if (entry.verdict !== outcome.ACCEPTED) {
+          builder.event(entry, builder.reserve(0).offset);
+          continue;
+        }
+        writeEntityKey(fixed, LEGACY_FIXED.tenantId, envelope.entityType, envelope.entityId);
+        const textUnits = envelope.entityType.length + envelope.entityId.length + envelope.eventType.length + 40;
+        const place = builder.reserve(LEGACY_ROW_FIXED_BYTES + payload.length + (envelope.signature?.length ?? 0) + 3 * textUnits);
+        encodeLegacyRow(place.target, place.offset, legacyRow(envelope, payload, payloadHash), encoded);
+        entry.entity = encoded.entity;
+        builder.event(entry, encoded.end);
+      }
+    },
+  };
+
+  function legacyRejection(
+    envelope: LegacyEnvelope,
+    canonical: string | undefined,
+    canonicalProblem: string | undefined,
+    payload: Buffer,
+  ): Rejection | undefined {
+    if (canonical === undefined) return LEGACY_REJECTION.schema(canonicalProblem!);
+    sha256Into(payload, hash, 0);
+    const given = envelope.fixed.subarray(LEGACY_FIXED.payloadHash, LEGACY_FIXED.payloadHash + 32);
+    return Buffer.compare(hash, given) === 0 ? undefined : LEGACY_REJECTION.payloadHash();
+  }
+
+  function legacyRow(envelope: LegacyEnvelope, payload: Buffer, payloadHash: Uint8Array) {
+    const id = (offset: number) => envelope.fixed.subarray(offset, offset + 16);
+    return {
+      envelopeVersion: envelope.envelopeVersion,
+      tenantId: id(LEGACY_FIXED.tenantId),
+      storeId: id(LEGACY_FIXED.storeId),
+      eventId: id(LEGACY_FIXED.eventId),
+      sourceAgent: id(LEGACY_FIXED.sourceAgentId),
+      commandId: envelope.hasCommandId ? id(LEGACY_FIXED.commandId) : undefined,
+      baseVersion: entry.baseVersion,
+      entityType: envelope.entityType,
+      entityId: envelope.entityId,
+      eventType: envelope.eventType,
+      createdAt: formatMicros(envelope.createdAtMicros, 'Z'),
+      payload,
+      payloadHash,
+      signature: envelope.signature,
+      entityKey: entry.entityKey,
+    };
+  }
+}
+
+/** Adds 16 bytes to the set; true when they were in it. */
+function remember(seen: Set<string>, bytes: Uint8Array, offset: number): boolean {
+  const size = seen.size;
+  seen.add(Buffer.from(bytes.buffer, bytes.byteOffset + offset, 16).toString('latin1'));
+  return seen.size === size;
+}
+

@@ -1,0 +1,263 @@
+/**
+ * The verify worker (a Piscina worker file). A task is a bundle of request bodies; its result is the bundle's replies.
+ * In between the good events travel to the partition threads through ports of their own and come back as outcomes.
+ *
+ * Tasks overlap (while one waits for its group, the next is verified), but the first half of a task — read, judge, hand
+ * over — runs strictly in the order of arrival, so that requests of one connection reach their stream in order.
+ */
+import { MessageChannel, type MessagePort, parentPort, threadId } from 'node:worker_threads';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { toServiceError } from '../engine/errors/index.js';
+import { FIXED } from '../engine/protocol/index.js';
+import { type BatchBuilder, createBatchBuilder, outcome, partitionOf, STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
+import { connectDatabase } from '../engine/store/connection.js';
+import { type AgentKeyRef, createAgentKeyCache } from './agent-key-cache.js';
+import { createJudge, keyNameOf } from './judge.js';
+import {
+  type BatchMessage,
+  KEY_CACHE_CHANNEL,
+  type KeyCacheMessage,
+  type OutcomeMessage,
+  type PortsMessage,
+  type RequestError,
+  RESULT_NUMBERS,
+  TASK_NUMBERS,
+  type VerifyResult,
+  type VerifyTask,
+  type WorkerSetup,
+} from './messages.js';
+import { prepareLegacy, prepareVes } from './prepare.js';
+import { createRenderer, type Rendered } from './render.js';
+import { type PreparedRequest, refuse, requestError } from './request-context.js';
+
+/** Events judged before the thread looks at its ports again, and before a batch is handed over early. */
+const EVENTS_PER_TURN = 64;
+
+const setup = workerData as WorkerSetup;
+const { config, identity } = setup;
+const partitions = config.sequencer.partitions;
+
+const sql = connectDatabase(setup.database, {
+  max: 2,
+  applicationName: `stateset-sequencer verify ${threadId}`,
+  statementTimeoutMs: config.database.statementTimeoutMs,
+});
+const keys = createAgentKeyCache(sql, config.auth.agentKeyCacheMax);
+const judge = createJudge();
+const render = createRenderer(identity);
+const builders: BatchBuilder[] = [];
+const ports: MessagePort[] = [];
+
+/** Requests on their way through a partition, by batch id and slot. */
+interface Awaited {
+  readonly requests: Map<number, PreparedRequest>;
+  decided(): void;
+}
+const awaited = new Map<number, Awaited>();
+let batchIds = 0;
+
+connectPorts();
+
+const broadcast = new BroadcastChannel(KEY_CACHE_CHANNEL);
+broadcast.onmessage = (event) => keys.receive((event as { data: KeyCacheMessage }).data);
+broadcast.unref();
+
+function connectPorts(): void {
+  const remote: MessagePort[] = [];
+  for (let p = 0; p < partitions; p++) {
+    const { port1, port2 } = new MessageChannel();
+    port1.on('message', receiveOutcomes);
+    ports.push(port1);
+    remote.push(port2);
+    builders.push(createBatchBuilder());
+  }
+  parentPort!.postMessage({ type: 'ports', ports: remote } satisfies PortsMessage, remote);
+}
+
+function receiveOutcomes({ outcomes, sequencers }: OutcomeMessage): void {
+  for (const [batchId, slot, event, id] of sequencers) {
+    const request = awaited.get(batchId)?.requests.get(slot);
+    if (!request) continue;
+    request.outcome ??= { events: new Float64Array(0), head: 0, sequencers: undefined };
+    request.outcome.sequencers ??= new Map();
+    request.outcome.sequencers.set(event, id);
+  }
+  for (let at = 0; at < outcomes.length; ) {
+    const batchId = outcomes[at]!;
+    const slot = outcomes[at + 1]!;
+    const numbers = outcomes[at + 3]! * outcome.EVENT_NUMBERS;
+    const batch = awaited.get(batchId);
+    const request = batch?.requests.get(slot);
+    if (batch && request) {
+      const events = outcomes.subarray(at + 4, at + 4 + numbers);
+      request.outcome = { events, head: outcomes[at + 2]!, sequencers: request.outcome?.sequencers };
+      batch.requests.delete(slot);
+      if (batch.requests.size === 0) awaited.delete(batchId);
+      batch.decided();
+    }
+    at += 4 + numbers;
+  }
+}
+
+/** The order of arrival: each task's first half waits for the one before it. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Piscina's entry: a bundle in, its replies out. */
+export default async function verify(task: VerifyTask): Promise<VerifyResult> {
+  const count = task.requests.length / TASK_NUMBERS;
+  const errors: RequestError[] = [];
+  const requests: (PreparedRequest | undefined)[] = new Array(count);
+  let undecided = 0;
+  let allDecided: () => void = () => {};
+  const whenDecided = new Promise<void>((resolve) => {
+    allDecided = resolve;
+  });
+  const decided = () => {
+    if (--undecided === 0) allDecided();
+  };
+
+  const mine = turn.then(async () => {
+    prepareAll(task, requests, errors);
+    await loadKeys(requests, errors);
+    undecided = 1; // held open until everything is handed over
+    await judgeAll(requests, (n) => {
+      undecided += n;
+    }, decided);
+  });
+  turn = mine;
+  // A fault in here may leave half a request in a builder. The thread ends, the pool starts a fresh one, and the main
+  // thread tells the clients that their outcome is unknown.
+  await mine.catch((error) => {
+    console.error('verify worker:', error);
+    process.exit(1);
+  });
+  decided();
+  await whenDecided;
+  return finish(requests, errors);
+}
+
+function prepareAll(task: VerifyTask, requests: (PreparedRequest | undefined)[], errors: RequestError[]): void {
+  const nowMs = Date.now();
+  for (let i = 0; i < requests.length; i++) {
+    const [kind, scopeIndex, offset, length, deadlineMs] = task.requests.subarray(i * TASK_NUMBERS, (i + 1) * TASK_NUMBERS);
+    const body = new Uint8Array(task.bodies, offset, length);
+    const scope = task.scopes[scopeIndex!]!;
+    try {
+      if (deadlineMs! <= nowMs) refuse('OVERLOADED', 'The request waited too long; nothing of it was stored');
+      requests[i] =
+        kind === STREAM_VES
+          ? prepareVes(i, body, scope, deadlineMs!, config.limits, config.sequencer.strictFormat)
+          : prepareLegacy(i, body, scope, deadlineMs!, config.limits);
+    } catch (error) {
+      errors.push(requestError(i, error));
+    }
+  }
+}
+
+async function loadKeys(requests: (PreparedRequest | undefined)[], errors: RequestError[]): Promise<void> {
+  const wanted = new Map<string, AgentKeyRef>();
+  for (const request of requests) {
+    if (request?.kind !== 'ves') continue;
+    let previous = '';
+    for (const { envelope } of request.events) {
+      const name = keyNameOf(envelope);
+      if (name === previous) continue;
+      previous = name;
+      if (wanted.has(name) || keys.get(name) !== undefined) continue;
+      const [tenant, agent] = name.split('/') as [string, string];
+      wanted.set(name, { tenant, agent, keyId: envelope.agentKeyId });
+    }
+  }
+  if (wanted.size === 0) return;
+  try {
+    await keys.ensure(wanted);
+  } catch {
+    for (const request of requests) {
+      if (request?.kind !== 'ves') continue;
+      requests[request.slot] = undefined;
+      const message = 'The agents’ keys cannot be read because the database is unavailable; nothing was stored';
+      errors.push({ request: request.slot, code: 'SERVICE_UNAVAILABLE', message });
+    }
+  }
+}
+
+async function judgeAll(
+  requests: (PreparedRequest | undefined)[],
+  expect: (requests: number) => void,
+  decided: () => void,
+): Promise<void> {
+  const open = builders.map(() => new Map<number, PreparedRequest>());
+  const handOver = (p: number) => {
+    if (open[p]!.size === 0) return;
+    const batchId = ++batchIds;
+    awaited.set(batchId, { requests: open[p]!, decided });
+    expect(open[p]!.size);
+    open[p] = new Map();
+    const batch = builders[p]!.finish();
+    ports[p]!.postMessage({ batchId, batch } satisfies BatchMessage, [batch]);
+  };
+  let sinceTurn = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!request || request.events.length === 0) continue;
+    const ids = request.events[0]!.envelope;
+    const tenant = ids.fixed.subarray(ids.fixedOffset + FIXED.tenantId, ids.fixedOffset + FIXED.tenantId + 16);
+    const store = ids.fixed.subarray(ids.fixedOffset + FIXED.storeId, ids.fixedOffset + FIXED.storeId + 16);
+    const p = partitionOf(tenant, store, partitions);
+    const builder = builders[p]!;
+    builder.request(request.slot, request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY, tenant, store, request.deadlineMs);
+    for (let from = 0; from < request.events.length; from += EVENTS_PER_TURN) {
+      const to = Math.min(from + EVENTS_PER_TURN, request.events.length);
+      if (request.kind === 'ves') judge.ves(request, from, to, builder, keys.get, Date.now() * 1000);
+      else judge.legacy(request, from, to, builder);
+      sinceTurn += to - from;
+      if (sinceTurn < EVENTS_PER_TURN) continue;
+      sinceTurn = 0;
+      // Outcomes of earlier bundles may be waiting: their clients should not wait for this bundle's signatures.
+      await new Promise(setImmediate);
+    }
+    open[p]!.set(request.slot, request);
+    if (builder.events >= EVENTS_PER_TURN) handOver(p);
+  }
+  for (let p = 0; p < partitions; p++) handOver(p);
+}
+
+function finish(requests: readonly (PreparedRequest | undefined)[], errors: RequestError[]): VerifyResult {
+  const replies: (Rendered | undefined)[] = new Array(requests.length);
+  let bytes = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i];
+    if (!request) continue;
+    try {
+      request.outcome ??= { events: new Float64Array(0), head: 0, sequencers: undefined };
+      const reply = render(request);
+      replies[i] = reply;
+      bytes += reply.text.length * 3;
+    } catch (error) {
+      errors.push(requestError(i, toServiceError(error)));
+    }
+  }
+  const bodies = Buffer.allocUnsafeSlow(bytes);
+  const numbers = new Float64Array(requests.length * RESULT_NUMBERS);
+  let end = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const reply = replies[i];
+    const length = reply ? bodies.write(reply.text, end, 'utf8') : -1;
+    numbers.set([end, length, reply?.accepted ?? 0, reply?.rejected ?? 0, reply?.replayed ?? 0], i * RESULT_NUMBERS);
+    end += Math.max(0, length);
+  }
+  return transferred({ bodies: bodies.buffer as ArrayBuffer, requests: numbers, errors });
+}
+
+/** Marks the result's buffer as to be transferred, not copied. */
+function transferred(result: VerifyResult): VerifyResult {
+  return move({
+    get [transferableSymbol]() {
+      return [result.bodies];
+    },
+    get [valueSymbol]() {
+      return result;
+    },
+  } as never) as unknown as VerifyResult;
+}
+
