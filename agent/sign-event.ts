@@ -1,8 +1,8 @@
 import {
   canonicalize,
+  type EventSigningFields,
   encodeHex,
   eventSigningHash,
-  type EventSigningFields,
   packFixedFields,
   payloadPlainHash,
   portableSha256,
@@ -43,7 +43,11 @@ export interface SignedEvent {
  * @throws JcsError when the payload is not JSON, RangeError when an id is not a UUID
  * @example signEvent(draft, (hash) => signEd25519(hash, seed))
  */
-export function signEvent(draft: EventDraft, sign: (hash: Uint8Array) => Uint8Array, sha256: Sha256 = portableSha256): SignedEvent {
+export function signEvent(
+  draft: EventDraft,
+  sign: (hash: Uint8Array) => Uint8Array,
+  sha256: Sha256 = portableSha256,
+): SignedEvent {
   const plainHash = payloadPlainHash(canonicalize(draft.payload), { sha256 });
   const vesVersion = draft.vesVersion ?? 2;
   const fields: EventSigningFields = {

@@ -32,6 +32,7 @@ const BUILD_STAMP = at('dist', '.build-stamp');
 const LOCK = at('dist', '.bootstrap-lock');
 const LOCK_AGE_MAX_MS = 20 * 60_000;
 const LOCK_POLL_MS = 100;
+const PARENT_POLL_MS = 100;
 
 const [command = '', ...args] = process.argv.slice(2);
 if (!Object.hasOwn(COMMANDS, command)) {
@@ -210,17 +211,28 @@ function isStale() {
 function handOver(nodeArguments) {
   const child = spawn(process.execPath, nodeArguments, { cwd: ROOT, stdio: 'inherit', detached: true });
   const lastAt = new Map();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      const now = performance.now();
-      if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < 1000) return;
-      lastAt.set(signal, now);
-      child.kill(signal);
-    });
-  }
+  const passOn = (signal) => {
+    const now = performance.now();
+    if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < 1000) return;
+    lastAt.set(signal, now);
+    child.kill(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn);
+  if (process.env.npm_lifecycle_event) watchParent(() => passOn('SIGTERM'));
   child.on('error', (error) => {
     console.error(error.message);
     process.exit(1);
   });
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+/** npm signals the shell between itself and us, and some shells (dash) just die of it: then the signal was meant for us. */
+function watchParent(onEnd) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onEnd();
+  }, PARENT_POLL_MS);
+  timer.unref();
 }

@@ -39,7 +39,8 @@ export interface AgentKeyCache {
 }
 
 /** The cache's name of a key. */
-export const agentKeyName = (tenant: string, agent: string, keyId: number): string => `${tenant}/${agent}/${keyId}`;
+export const agentKeyName = (tenant: string, agent: string, keyId: number): string =>
+  `${tenant}/${agent}/${keyId}`;
 
 /** Why a key must not be used now, or undefined. Instants in microseconds. */
 export function keyProblem(key: CachedKey, nowMicros: number): string | undefined {
@@ -57,7 +58,10 @@ export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache
   async function load(refs: readonly (readonly [string, AgentKeyRef])[]): Promise<void> {
     const before = forgotten;
     const found = new Map<string, AgentKeyRow>();
-    for (const row of await findAgentKeys(sql, refs.map(([, ref]) => ref))) {
+    for (const row of await findAgentKeys(
+      sql,
+      refs.map(([, ref]) => ref),
+    )) {
       found.set(agentKeyName(row.tenant, row.agent, row.keyId), row);
     }
     const entryTtl = before === forgotten ? ttl : 1;
@@ -67,7 +71,8 @@ export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache
   function toEntry(row: AgentKeyRow | undefined): CachedKey {
     if (!row) return { publicKey: undefined, problem: KEY_INVALID_TEXT.not_found };
     // Registration checks this too; a key written by other means is caught here.
-    if (!isUsablePublicKey(row.publicKey)) return { publicKey: undefined, problem: 'Agent key is not a valid Ed25519 key' };
+    if (!isUsablePublicKey(row.publicKey))
+      return { publicKey: undefined, problem: 'Agent key is not a valid Ed25519 key' };
     return { publicKey: row.publicKey, row };
   }
 

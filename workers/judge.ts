@@ -22,10 +22,20 @@ import {
   writeEventSigningPreimage,
   writeEventSigningV2Preimage,
 } from '../engine/protocol/index.js';
-import { type BatchBuilder, createContentDigest, type EventEntry, outcome } from '../engine/sequencer/index.js';
-import { encodeLegacyRow, encodeVesRow, LEGACY_ROW_FIXED_BYTES, VES_ROW_FIXED_BYTES } from '../engine/store/copy-row.js';
+import {
+  type BatchBuilder,
+  createContentDigest,
+  type EventEntry,
+  outcome,
+} from '../engine/sequencer/index.js';
+import {
+  encodeLegacyRow,
+  encodeVesRow,
+  LEGACY_ROW_FIXED_BYTES,
+  VES_ROW_FIXED_BYTES,
+} from '../engine/store/copy-row.js';
 import { writeEntityKeyPreimage } from '../engine/store/entity-key.js';
-import { agentKeyName, keyProblem, type CachedKey } from './agent-key-cache.js';
+import { agentKeyName, type CachedKey, keyProblem } from './agent-key-cache.js';
 import { createSignatureVerifier, nativeSha256, sha256Into } from './native-crypto.js';
 import type { LegacyRequest, PreparedVesEvent, VesRequest } from './request-context.js';
 
@@ -34,7 +44,11 @@ export function keyNameOf(envelope: VesEnvelope): string {
   const { fixed, fixedOffset } = envelope;
   const bytes = fixed as Buffer;
   const tenant = bytes.toString('hex', fixedOffset + FIXED.tenantId, fixedOffset + FIXED.tenantId + 16);
-  const agent = bytes.toString('hex', fixedOffset + FIXED.sourceAgentId, fixedOffset + FIXED.sourceAgentId + 16);
+  const agent = bytes.toString(
+    'hex',
+    fixedOffset + FIXED.sourceAgentId,
+    fixedOffset + FIXED.sourceAgentId + 16,
+  );
   return agentKeyName(tenant, agent, envelope.agentKeyId);
 }
 
@@ -118,7 +132,8 @@ export function createJudge(): Judge {
     const fault = checkVesEnvelope(envelope);
     if (fault) return fault;
     if (canonical === undefined) return VES_REJECTION.schema('payload', canonicalProblem!);
-    const hashFault = envelope.payloadKind === 0 ? checkPlainHash(envelope, payloadEnd) : checkCipherHash(envelope);
+    const hashFault =
+      envelope.payloadKind === 0 ? checkPlainHash(envelope, payloadEnd) : checkCipherHash(envelope);
     if (hashFault) return hashFault;
     const problem = cachedKey ? keyProblem(cachedKey, nowMicros) : 'Agent key not found';
     if (problem !== undefined) return VES_REJECTION.agentKey(problem);
@@ -126,7 +141,12 @@ export function createJudge(): Judge {
     if (scheme !== undefined) return VES_REJECTION.signatureScheme(scheme);
     const { fixed, fixedOffset } = envelope;
     // L6: no event gets a number unless its signature holds under a key that is valid now.
-    const valid = verifySignature(fixed, fixedOffset + FIXED.agentSignature, signingHash, cachedKey!.publicKey!);
+    const valid = verifySignature(
+      fixed,
+      fixedOffset + FIXED.agentSignature,
+      signingHash,
+      cachedKey!.publicKey!,
+    );
     return valid ? undefined : VES_REJECTION.signature();
   }
 
@@ -140,8 +160,15 @@ export function createJudge(): Judge {
 
   function checkCipherHash(envelope: VesEnvelope): Rejection | undefined {
     const { fixed, fixedOffset } = envelope;
-    const expected = payloadCipherHash(envelope.payloadEncrypted!.bytes!, payloadAad(envelope, nativeSha256), nativeSha256);
-    const given = fixed.subarray(fixedOffset + FIXED.payloadCipherHash, fixedOffset + FIXED.payloadCipherHash + 32);
+    const expected = payloadCipherHash(
+      envelope.payloadEncrypted!.bytes!,
+      payloadAad(envelope, nativeSha256),
+      nativeSha256,
+    );
+    const given = fixed.subarray(
+      fixedOffset + FIXED.payloadCipherHash,
+      fixedOffset + FIXED.payloadCipherHash + 32,
+    );
     return Buffer.compare(expected, given) === 0 ? undefined : VES_REJECTION.cipherHash();
   }
 
@@ -169,10 +196,13 @@ export function createJudge(): Judge {
           keyName = name;
           cachedKey = keyOf(name);
         }
-        const rejection = repeated ? undefined : rejectionOf(event, payloadEnd, signingHash, cachedKey, nowMicros);
+        const rejection = repeated
+          ? undefined
+          : rejectionOf(event, payloadEnd, signingHash, cachedKey, nowMicros);
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
-        else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset)) entry.verdict = outcome.REPEATED_COMMAND_ID;
+        else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset))
+          entry.verdict = outcome.REPEATED_COMMAND_ID;
         else entry.verdict = outcome.ACCEPTED;
 
         // A payload that is not what its hash says is not "the same" as anything stored.
@@ -180,8 +210,21 @@ export function createJudge(): Judge {
         else {
           signingHash.copy(proof, 0);
           for (let b = 0; b < 64; b++) proof[32 + b] = fixed[fixedOffset + FIXED.agentSignature + b]!;
-          const envelopeHash = envelope.payloadKind === 1 ? nativeSha256(payloadScratch.subarray(LABEL_BYTES, payloadEnd)) : undefined;
-          contentDigest(proof, 0, 96, entry.commandBytes, entry.commandOffset, envelope.baseVersion, envelopeHash, entry.digest, 0);
+          const envelopeHash =
+            envelope.payloadKind === 1
+              ? nativeSha256(payloadScratch.subarray(LABEL_BYTES, payloadEnd))
+              : undefined;
+          contentDigest(
+            proof,
+            0,
+            96,
+            entry.commandBytes,
+            entry.commandOffset,
+            envelope.baseVersion,
+            envelopeHash,
+            entry.digest,
+            0,
+          );
         }
         if (entry.verdict !== outcome.ACCEPTED) {
           entry.proof = 0;
@@ -191,9 +234,18 @@ export function createJudge(): Judge {
         }
         writeEntityKey(fixed, fixedOffset + FIXED.tenantId, envelope.entityType, envelope.entityId);
         const payload = payloadScratch.subarray(LABEL_BYTES, payloadEnd);
-        const textUnits = envelope.entityType.length + envelope.entityId.length + envelope.eventType.length + envelope.createdAt.length;
+        const textUnits =
+          envelope.entityType.length +
+          envelope.entityId.length +
+          envelope.eventType.length +
+          envelope.createdAt.length;
         const place = builder.reserve(VES_ROW_FIXED_BYTES + payload.length + 3 * textUnits);
-        encodeVesRow(place.target, place.offset, { envelope, payload, entityKey: entry.entityKey, signingHash }, encoded);
+        encodeVesRow(
+          place.target,
+          place.offset,
+          { envelope, payload, entityKey: entry.entityKey, signingHash },
+          encoded,
+        );
         entry.proof = encoded.proof;
         entry.entity = encoded.entity;
         builder.event(entry, encoded.end);
@@ -215,21 +267,37 @@ export function createJudge(): Judge {
         entry.proof = 0;
         entry.entity = 0;
         const repeated = remember(seenEvents, fixed, LEGACY_FIXED.eventId);
-        const rejection = repeated ? undefined : legacyRejection(envelope, canonical, canonicalProblem, payload);
+        const rejection = repeated
+          ? undefined
+          : legacyRejection(envelope, canonical, canonicalProblem, payload);
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
-        else if (envelope.hasCommandId && remember(seenCommands, fixed, LEGACY_FIXED.commandId)) entry.verdict = outcome.REPEATED_COMMAND_ID;
+        else if (envelope.hasCommandId && remember(seenCommands, fixed, LEGACY_FIXED.commandId))
+          entry.verdict = outcome.REPEATED_COMMAND_ID;
         else entry.verdict = outcome.ACCEPTED;
 
         const payloadHash = fixed.subarray(LEGACY_FIXED.payloadHash, LEGACY_FIXED.payloadHash + 32);
-        contentDigest(payloadHash, 0, 32, entry.commandBytes, entry.commandOffset, entry.baseVersion, undefined, entry.digest, 0);
+        contentDigest(
+          payloadHash,
+          0,
+          32,
+          entry.commandBytes,
+          entry.commandOffset,
+          entry.baseVersion,
+          undefined,
+          entry.digest,
+          0,
+        );
         if (entry.verdict !== outcome.ACCEPTED) {
           builder.event(entry, builder.reserve(0).offset);
           continue;
         }
         writeEntityKey(fixed, LEGACY_FIXED.tenantId, envelope.entityType, envelope.entityId);
-        const textUnits = envelope.entityType.length + envelope.entityId.length + envelope.eventType.length + 40;
-        const place = builder.reserve(LEGACY_ROW_FIXED_BYTES + payload.length + (envelope.signature?.length ?? 0) + 3 * textUnits);
+        const textUnits =
+          envelope.entityType.length + envelope.entityId.length + envelope.eventType.length + 40;
+        const place = builder.reserve(
+          LEGACY_ROW_FIXED_BYTES + payload.length + (envelope.signature?.length ?? 0) + 3 * textUnits,
+        );
         encodeLegacyRow(place.target, place.offset, legacyRow(envelope, payload, payloadHash), encoded);
         entry.entity = encoded.entity;
         builder.event(entry, encoded.end);
@@ -277,4 +345,3 @@ function remember(seen: Set<string>, bytes: Uint8Array, offset: number): boolean
   seen.add(Buffer.from(bytes.buffer, bytes.byteOffset + offset, 16).toString('latin1'));
   return seen.size === size;
 }
-

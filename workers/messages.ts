@@ -82,7 +82,12 @@ export type PartitionReport =
   | { readonly type: 'ready' }
   | { readonly type: 'closed' }
   | { readonly type: 'stats'; readonly partition: number; readonly stats: PartitionStats }
-  | { readonly type: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly details: object };
+  | {
+      readonly type: 'log';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly message: string;
+      readonly details: object;
+    };
 
 /** Counters since start, sent about once a second while they change. */
 export interface PartitionStats {

@@ -8,8 +8,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
 import type { ErrorCode } from '../engine/errors/index.js';
+import { STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
 import {
   type IngestScope,
   KEY_CACHE_CHANNEL,
@@ -132,7 +132,12 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   pool.on('error', (error: Error) => events.onLog('error', 'verify worker failed', { cause: error.message }));
   await connected;
 
-  const workers: Lane[] = Array.from({ length: verifyThreads }, (_, slot) => ({ slot, underWay: 0, waiting: [], requests: 0 }));
+  const workers: Lane[] = Array.from({ length: verifyThreads }, (_, slot) => ({
+    slot,
+    underWay: 0,
+    waiting: [],
+    requests: 0,
+  }));
   /** Connections with requests under way: the worker they are bound to and how many. */
   const bound = new Map<number, { worker: Lane; requests: number }>();
   const channel = new BroadcastChannel(KEY_CACHE_CHANNEL);
@@ -173,7 +178,12 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     const { body } = request;
     let bundle = worker.waiting.at(-1);
     if (!bundle || (bundle.bytes > 0 && bundle.bytes + body.length > BUNDLE_BYTES)) {
-      bundle = { arena: new Uint8Array(Math.max(ARENA_BYTES_MIN, body.length)), bytes: 0, requests: [], places: [] };
+      bundle = {
+        arena: new Uint8Array(Math.max(ARENA_BYTES_MIN, body.length)),
+        bytes: 0,
+        requests: [],
+        places: [],
+      };
       worker.waiting.push(bundle);
     }
     if (bundle.bytes + body.length > bundle.arena.length) {
@@ -190,7 +200,8 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   function flush(): void {
     flushing = false;
     for (const worker of workers) {
-      while (worker.underWay < BUNDLES_PER_WORKER && worker.waiting.length > 0) void run(worker, worker.waiting.shift()!);
+      while (worker.underWay < BUNDLES_PER_WORKER && worker.waiting.length > 0)
+        void run(worker, worker.waiting.shift()!);
     }
   }
 
@@ -222,7 +233,10 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
         const { code, message, details } = error;
         request.reply({ ok: false, error: { code, message, ...(details ? { details } : {}) } });
       } else {
-        const [offset, length, accepted, rejected, replayed] = result.requests.subarray(i * RESULT_NUMBERS, (i + 1) * RESULT_NUMBERS);
+        const [offset, length, accepted, rejected, replayed] = result.requests.subarray(
+          i * RESULT_NUMBERS,
+          (i + 1) * RESULT_NUMBERS,
+        );
         const body = new Uint8Array(result.bodies, offset, length);
         request.reply({ ok: true, body, accepted: accepted!, rejected: rejected!, replayed: replayed! });
       }
@@ -276,8 +290,15 @@ function toTask(bundle: Bundle): VerifyTask {
   return { bodies: bundle.arena.buffer, requests, scopes };
 }
 
-async function startPartition(setup: WorkerSetup, partition: number, events: PipelineEvents): Promise<Worker> {
-  const thread = new Worker(new URL('./sequencer.js', import.meta.url), { workerData: { ...setup, partition }, name: `partition-${partition}` });
+async function startPartition(
+  setup: WorkerSetup,
+  partition: number,
+  events: PipelineEvents,
+): Promise<Worker> {
+  const thread = new Worker(new URL('./sequencer.js', import.meta.url), {
+    workerData: { ...setup, partition },
+    name: `partition-${partition}`,
+  });
   let stopping = false;
   await new Promise<void>((resolve, reject) => {
     thread.once('error', reject);

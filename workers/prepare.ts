@@ -42,7 +42,10 @@ function faultOf(fault: EnvelopeFault, event: number): never {
 }
 
 function tooMany(count: number, max: number): never {
-  refuse('PAYLOAD_TOO_LARGE', `A request may hold ${max} events, this one holds ${count}`, { events: count, events_max: max });
+  refuse('PAYLOAD_TOO_LARGE', `A request may hold ${max} events, this one holds ${count}`, {
+    events: count,
+    events_max: max,
+  });
 }
 
 function payloadTooLarge(event: number, bytes: number, max: number): never {
@@ -60,7 +63,10 @@ function checkSize(text: string, event: number, max: number): void {
   if (bytes > max) payloadTooLarge(event, bytes, max);
 }
 
-function canonicalOf(print: () => string): { canonical: string | undefined; canonicalProblem: string | undefined } {
+function canonicalOf(print: () => string): {
+  canonical: string | undefined;
+  canonicalProblem: string | undefined;
+} {
   try {
     return { canonical: print(), canonicalProblem: undefined };
   } catch (error) {
@@ -126,7 +132,8 @@ export function prepareLegacy(
       refuse('INVALID_REQUEST_BODY', `The body is not valid JSON: ${error.message}`);
     }
   })();
-  if (!isJsonObject(parsed)) refuse('INVALID_REQUEST_SHAPE', 'The body must be an object with agent_id and events');
+  if (!isJsonObject(parsed))
+    refuse('INVALID_REQUEST_SHAPE', 'The body must be an object with agent_id and events');
   const agentId = parsed.get('agent_id');
   const agent = typeof agentId === 'string' ? parseUuid(agentId) : undefined;
   if (!agent) refuse('INVALID_REQUEST_SHAPE', 'agent_id must be a UUID', { path: 'agent_id' });

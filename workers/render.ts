@@ -28,8 +28,10 @@ export interface Rendered {
   readonly replayed: number;
 }
 
-const NOT_STORED = 'The event was not stored because the service is overloaded or its database is unavailable; send it again';
-const UNKNOWN = 'The database did not say whether the event was stored; sending the same event again is safe and gives its receipt';
+const NOT_STORED =
+  'The event was not stored because the service is overloaded or its database is unavailable; send it again';
+const UNKNOWN =
+  'The database did not say whether the event was stored; sending the same event again is safe and gives its receipt';
 const REFUSED = 'The database refused this event; nothing of it was stored';
 
 /** Makes a renderer; receipts are signed with `identity`. Not re-entrant. */
@@ -54,20 +56,16 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
   function receipt(request: VesRequest, index: number, result: RequestOutcome): string {
     const at = index * outcome.EVENT_NUMBERS;
     const sequence = result.events[at + 1]!;
-    const keyVersion = result.events[at + 3]!;
     const { fixed, fixedOffset } = request.events[index]!.envelope;
     const signingHash = request.signingHashes.subarray(index * 32, index * 32 + 32);
     writeReceiptPreimage({ fixed, fixedOffset }, sequence, signingHash, preimage, 0);
     sha256Into(preimage, hash, 0);
     const by = result.sequencers?.get(index);
-    const sequencer = by === undefined || by === '' || by === ownHex ? identity.id : formatUuid(Buffer.from(by, 'hex'));
-    // A replay of an event numbered under another key version cannot be signed with that key here.
-    const signed = keyVersion === identity.keyVersion;
-    if (signed) sign(hash, signature);
-    const proof = signed
-      ? `"signatureAlg":"ed25519","sequencerSignature":"${signature.toString('hex')}","sequencerKeyVersion":${keyVersion},"receiptSignatureScheme":1}`
-      : `"signatureAlg":"none","sequencerSignature":"","sequencerKeyVersion":${keyVersion}}`;
-    return `{"sequencerId":"${sequencer}","eventId":"${formatUuid(fixed, fixedOffset + FIXED.eventId)}","sequenceNumber":${sequence},"sequencedAt":"${instant(result.events[at + 2]!)}","receiptHash":"${hash.toString('hex')}",${proof}`;
+    const sequencer =
+      by === undefined || by === '' || by === ownHex ? identity.id : formatUuid(Buffer.from(by, 'hex'));
+    // An event numbered under a key version that is not held any more is vouched for with the present key.
+    sign(hash, signature);
+    return `{"sequencerId":"${sequencer}","eventId":"${formatUuid(fixed, fixedOffset + FIXED.eventId)}","sequenceNumber":${sequence},"sequencedAt":"${instant(result.events[at + 2]!)}","receiptHash":"${hash.toString('hex')}","signatureAlg":"ed25519","sequencerSignature":"${signature.toString('hex')}","sequencerKeyVersion":${identity.keyVersion},"receiptSignatureScheme":1}`;
   }
 
   function vesRejection(request: VesRequest, index: number, code: number, result: RequestOutcome): Rejection {
@@ -93,7 +91,12 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
     }
   }
 
-  function legacyRejection(request: LegacyRequest, index: number, code: number, result: RequestOutcome): Rejection {
+  function legacyRejection(
+    request: LegacyRequest,
+    index: number,
+    code: number,
+    result: RequestOutcome,
+  ): Rejection {
     const { envelope } = request.events[index]!;
     const eventId = formatUuid(envelope.fixed, LEGACY_FIXED.eventId);
     const commandId = formatUuid(envelope.fixed, LEGACY_FIXED.commandId);
@@ -109,7 +112,10 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
       case outcome.COMMAND_ID_TAKEN:
         return LEGACY_REJECTION.commandProcessed(commandId);
       case outcome.VERSION_CONFLICT:
-        return LEGACY_REJECTION.versionConflict(envelope.baseVersion!, result.events[index * outcome.EVENT_NUMBERS + 1]!);
+        return LEGACY_REJECTION.versionConflict(
+          envelope.baseVersion!,
+          result.events[index * outcome.EVENT_NUMBERS + 1]!,
+        );
       default:
         return LEGACY_REJECTION.other(trouble(code).message);
     }
@@ -137,11 +143,15 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
         replayed++;
         replays.push(receipt(request, i, result));
       } else {
-        const { reason, message } = ves ? vesRejection(request, i, code, result) : legacyRejection(request, i, code, result);
+        const { reason, message } = ves
+          ? vesRejection(request, i, code, result)
+          : legacyRejection(request, i, code, result);
         const { fixed, fixedOffset } = request.events[i]!.envelope;
         const id = formatUuid(fixed, fixedOffset + FIXED.eventId);
         const alias = ves ? `"eventId":"${id}",` : '';
-        rejections.push(`{"event_id":"${id}",${alias}"reason":${JSON.stringify(reason)},"message":${JSON.stringify(message)}}`);
+        rejections.push(
+          `{"event_id":"${id}",${alias}"reason":${JSON.stringify(reason)},"message":${JSON.stringify(message)}}`,
+        );
       }
     }
     const rejected = rejections.length;

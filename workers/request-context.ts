@@ -1,6 +1,12 @@
 /** A request inside a verify worker, from its bytes to its reply. */
 import { type ErrorCode, ServiceError } from '../engine/errors/index.js';
-import { encodeHex, FIXED, type LegacyEnvelope, type Rejection, type VesEnvelope } from '../engine/protocol/index.js';
+import {
+  encodeHex,
+  FIXED,
+  type LegacyEnvelope,
+  type Rejection,
+  type VesEnvelope,
+} from '../engine/protocol/index.js';
 import type { RequestOutcome } from '../engine/sequencer/index.js';
 import type { IngestScope, RequestError } from './messages.js';
 
@@ -45,7 +51,14 @@ export type PreparedRequest = VesRequest | LegacyRequest;
 
 /** The parts of a request's context that do not depend on its kind. */
 export function requestBase(slot: number, deadlineMs: number): RequestBase {
-  return { slot, deadlineMs, rejections: [], seenEvents: new Set(), seenCommands: new Set(), outcome: undefined };
+  return {
+    slot,
+    deadlineMs,
+    rejections: [],
+    seenEvents: new Set(),
+    seenCommands: new Set(),
+    outcome: undefined,
+  };
 }
 
 /** Ends the request as a whole with an error of the registry. */
@@ -79,13 +92,18 @@ export function authorise(
   for (let i = 1; i < events.length; i++) {
     const { fixed, fixedOffset } = events[i]!.envelope;
     if (!same(fixed, fixedOffset, first.fixed, first.fixedOffset, 32))
-      refuse('INVALID_FIELD_VALUE', 'All events of a request must belong to one tenant and store', { event: i });
+      refuse('INVALID_FIELD_VALUE', 'All events of a request must belong to one tenant and store', {
+        event: i,
+      });
   }
-  if (scope.agent !== null && scope.agent !== encodeHex(agent)) refuse('INSUFFICIENT_PERMISSIONS', 'Agent mismatch');
+  if (scope.agent !== null && scope.agent !== encodeHex(agent))
+    refuse('INSUFFICIENT_PERMISSIONS', 'Agent mismatch');
   for (let i = 0; i < events.length; i++) {
     const { fixed, fixedOffset } = events[i]!.envelope;
     if (!same(fixed, fixedOffset + AGENT, agent, 0, 16))
-      refuse('INVALID_FIELD_VALUE', `events[${i}].${agentField} must equal the agent id of the request`, { event: i });
+      refuse('INVALID_FIELD_VALUE', `events[${i}].${agentField} must equal the agent id of the request`, {
+        event: i,
+      });
   }
   if (scope.tenant === null) return;
   const { fixed, fixedOffset } = first;

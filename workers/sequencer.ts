@@ -15,7 +15,14 @@ import {
   type Submission,
 } from '../engine/sequencer/index.js';
 import { createGroupStore } from '../engine/store/group-store.js';
-import type { BatchMessage, OutcomeMessage, PartitionMessage, PartitionReport, PartitionStats, WorkerSetup } from './messages.js';
+import type {
+  BatchMessage,
+  OutcomeMessage,
+  PartitionMessage,
+  PartitionReport,
+  PartitionStats,
+  WorkerSetup,
+} from './messages.js';
 import { createMicrosClock } from './micros-clock.js';
 import { sha256Into } from './native-crypto.js';
 import { threadCpuMicros } from './thread-cpu.js';
@@ -28,7 +35,9 @@ const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1_000;
 const REPORT_INTERVAL_MS = 1_000;
 
-const { config, database, identity, instanceId, partition } = workerData as WorkerSetup & { partition: number };
+const { config, database, identity, instanceId, partition } = workerData as WorkerSetup & {
+  partition: number;
+};
 const { partitions, commitTimeoutMs, groupEventsMax, groupBytesMax } = config.sequencer;
 
 const clock = createMicrosClock();
@@ -128,7 +137,12 @@ function observe({ result, events, durationMs, error }: GroupReport): void {
   if (result === 'fenced') stats.fenced++;
   else stats.failures++;
   const cause = error instanceof Error ? error.message : undefined;
-  report({ type: 'log', level: result === 'fenced' ? 'info' : 'warn', message: `group ${result}`, details: { partition, cause } });
+  report({
+    type: 'log',
+    level: result === 'fenced' ? 'info' : 'warn',
+    message: `group ${result}`,
+    details: { partition, cause },
+  });
 }
 
 function report(message: PartitionReport): void {

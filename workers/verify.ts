@@ -9,7 +9,14 @@ import { MessageChannel, type MessagePort, parentPort, threadId } from 'node:wor
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { toServiceError } from '../engine/errors/index.js';
 import { FIXED } from '../engine/protocol/index.js';
-import { type BatchBuilder, createBatchBuilder, outcome, partitionOf, STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
+import {
+  type BatchBuilder,
+  createBatchBuilder,
+  outcome,
+  partitionOf,
+  STREAM_LEGACY,
+  STREAM_VES,
+} from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
 import { type AgentKeyRef, createAgentKeyCache } from './agent-key-cache.js';
 import { createJudge, keyNameOf } from './judge.js';
@@ -19,8 +26,8 @@ import {
   type KeyCacheMessage,
   type OutcomeMessage,
   type PortsMessage,
-  type RequestError,
   RESULT_NUMBERS,
+  type RequestError,
   TASK_NUMBERS,
   type VerifyResult,
   type VerifyTask,
@@ -120,9 +127,13 @@ export default async function verify(task: VerifyTask): Promise<VerifyResult> {
     prepareAll(task, requests, errors);
     await loadKeys(requests, errors);
     undecided = 1; // held open until everything is handed over
-    await judgeAll(requests, (n) => {
-      undecided += n;
-    }, decided);
+    await judgeAll(
+      requests,
+      (n) => {
+        undecided += n;
+      },
+      decided,
+    );
   });
   turn = mine;
   // A fault in here may leave half a request in a builder. The thread ends, the pool starts a fresh one, and the main
@@ -136,10 +147,17 @@ export default async function verify(task: VerifyTask): Promise<VerifyResult> {
   return finish(requests, errors);
 }
 
-function prepareAll(task: VerifyTask, requests: (PreparedRequest | undefined)[], errors: RequestError[]): void {
+function prepareAll(
+  task: VerifyTask,
+  requests: (PreparedRequest | undefined)[],
+  errors: RequestError[],
+): void {
   const nowMs = Date.now();
   for (let i = 0; i < requests.length; i++) {
-    const [kind, scopeIndex, offset, length, deadlineMs] = task.requests.subarray(i * TASK_NUMBERS, (i + 1) * TASK_NUMBERS);
+    const [kind, scopeIndex, offset, length, deadlineMs] = task.requests.subarray(
+      i * TASK_NUMBERS,
+      (i + 1) * TASK_NUMBERS,
+    );
     const body = new Uint8Array(task.bodies, offset, length);
     const scope = task.scopes[scopeIndex!]!;
     try {
@@ -175,7 +193,8 @@ async function loadKeys(requests: (PreparedRequest | undefined)[], errors: Reque
     for (const request of requests) {
       if (request?.kind !== 'ves') continue;
       requests[request.slot] = undefined;
-      const message = 'The agents’ keys cannot be read because the database is unavailable; nothing was stored';
+      const message =
+        'The agents’ keys cannot be read because the database is unavailable; nothing was stored';
       errors.push({ request: request.slot, code: 'SERVICE_UNAVAILABLE', message });
     }
   }
@@ -201,11 +220,20 @@ async function judgeAll(
     const request = requests[i];
     if (!request || request.events.length === 0) continue;
     const ids = request.events[0]!.envelope;
-    const tenant = ids.fixed.subarray(ids.fixedOffset + FIXED.tenantId, ids.fixedOffset + FIXED.tenantId + 16);
+    const tenant = ids.fixed.subarray(
+      ids.fixedOffset + FIXED.tenantId,
+      ids.fixedOffset + FIXED.tenantId + 16,
+    );
     const store = ids.fixed.subarray(ids.fixedOffset + FIXED.storeId, ids.fixedOffset + FIXED.storeId + 16);
     const p = partitionOf(tenant, store, partitions);
     const builder = builders[p]!;
-    builder.request(request.slot, request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY, tenant, store, request.deadlineMs);
+    builder.request(
+      request.slot,
+      request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY,
+      tenant,
+      store,
+      request.deadlineMs,
+    );
     for (let from = 0; from < request.events.length; from += EVENTS_PER_TURN) {
       const to = Math.min(from + EVENTS_PER_TURN, request.events.length);
       if (request.kind === 'ves') judge.ves(request, from, to, builder, keys.get, Date.now() * 1000);
@@ -243,7 +271,10 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
   for (let i = 0; i < requests.length; i++) {
     const reply = replies[i];
     const length = reply ? bodies.write(reply.text, end, 'utf8') : -1;
-    numbers.set([end, length, reply?.accepted ?? 0, reply?.rejected ?? 0, reply?.replayed ?? 0], i * RESULT_NUMBERS);
+    numbers.set(
+      [end, length, reply?.accepted ?? 0, reply?.rejected ?? 0, reply?.replayed ?? 0],
+      i * RESULT_NUMBERS,
+    );
     end += Math.max(0, length);
   }
   return transferred({ bodies: bodies.buffer as ArrayBuffer, requests: numbers, errors });
@@ -260,4 +291,3 @@ function transferred(result: VerifyResult): VerifyResult {
     },
   } as never) as unknown as VerifyResult;
 }
-

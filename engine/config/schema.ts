@@ -60,7 +60,7 @@ export const EnvironmentSchema = z
     DATA_DIR: setting(parse.text(4096).default('./data'), {
       section: 'Storage',
       description:
-        'Directory of everything the service keeps itself, among it the embedded PostgreSQL cluster.',
+        'Directory of what the service keeps itself: the keys that it made, and the embedded PostgreSQL cluster.',
       accepts: 'a path',
     }),
     DATABASE_URL: setting(
@@ -146,10 +146,10 @@ export const EnvironmentSchema = z
     }),
     BOOTSTRAP_ADMIN_API_KEY: setting(parse.token(8, 512).optional(), {
       section: 'Security',
-      description: 'An API key with every permission, created when the service starts.',
+      description: 'An API key with every permission, in force from the start of the service.',
       accepts: '8 to 512 printable ASCII characters without spaces (32 or more in production)',
       secret: true,
-      defaultText: 'unset',
+      defaultText: 'unset: made once, kept in `DATA_DIR/admin.key`',
     }),
     METRICS_PUBLIC: setting(parse.flag().default(false), {
       section: 'Security',
@@ -159,16 +159,16 @@ export const EnvironmentSchema = z
 
     VES_SEQUENCER_ID: setting(parse.uuid().optional(), {
       section: 'Sequencer',
-      description: 'Identity in every receipt. Set it, so that receipts keep naming the same sequencer.',
+      description: 'Identity in every receipt.',
       accepts: 'a UUID with hyphens',
-      defaultText: 'unset: a new one',
+      defaultText: 'unset: made once, kept in `DATA_DIR/sequencer.id`',
     }),
     VES_SEQUENCER_SIGNING_KEY: setting(parse.secret32().optional(), {
       section: 'Sequencer',
       description: 'Ed25519 seed that signs receipts and checkpoints.',
       accepts: '32 bytes as 64 hexadecimal digits or as base64',
       secret: true,
-      defaultText: 'unset',
+      defaultText: 'unset: made once, kept in `DATA_DIR/sequencer.key`',
     }),
     VES_STRICT_FORMAT_VALIDATION: setting(parse.flag().default(false), {
       section: 'Sequencer',

@@ -56,7 +56,8 @@ export function frontierRoot(frontier: Frontier, hashNode: NodeHasher, sha256: S
 export function encodeFrontier(frontier: Frontier): Uint8Array {
   const slots: number[] = [];
   let level = 0;
-  for (let rest = frontier.size; rest > 0; rest = Math.floor(rest / 2), level++) if (rest % 2 === 1) slots.unshift(level);
+  for (let rest = frontier.size; rest > 0; rest = Math.floor(rest / 2), level++)
+    if (rest % 2 === 1) slots.unshift(level);
   const bytes = new Uint8Array(slots.length * HASH_BYTES);
   slots.forEach((slot, i) => {
     bytes.set(frontier.nodes.subarray(slot * HASH_BYTES, (slot + 1) * HASH_BYTES), i * HASH_BYTES);
@@ -70,7 +71,8 @@ export function decodeFrontier(size: number, bytes: Uint8Array): Frontier | unde
   frontier.size = size;
   const slots: number[] = [];
   let level = 0;
-  for (let rest = size; rest > 0; rest = Math.floor(rest / 2), level++) if (rest % 2 === 1) slots.unshift(level);
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2), level++)
+    if (rest % 2 === 1) slots.unshift(level);
   if (bytes.length !== slots.length * HASH_BYTES) return undefined;
   slots.forEach((slot, i) => {
     frontier.nodes.set(bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), slot * HASH_BYTES);

@@ -1,5 +1,12 @@
 /** Merkle log: pure, browser-safe. Sequence number of a stream = leaf index + 1. */
-export { appendLeaf, decodeFrontier, emptyFrontier, encodeFrontier, type Frontier, frontierRoot } from './frontier.js';
+export {
+  appendLeaf,
+  decodeFrontier,
+  emptyFrontier,
+  encodeFrontier,
+  type Frontier,
+  frontierRoot,
+} from './frontier.js';
 export {
   createNodeHasher,
   HASH_BYTES,

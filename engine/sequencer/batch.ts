@@ -59,7 +59,10 @@ export function readBatch(buffer: ArrayBufferLike): PackedBatch {
   const eventCount = u32[1]!;
   const rows = u32[2]!;
   const rowsLength = u32[3]!;
-  if (rows !== HEADER_BYTES + requestCount * REQUEST_BYTES + eventCount * EVENT_BYTES || rows + rowsLength > buffer.byteLength) {
+  if (
+    rows !== HEADER_BYTES + requestCount * REQUEST_BYTES + eventCount * EVENT_BYTES ||
+    rows + rowsLength > buffer.byteLength
+  ) {
     throw new RangeError('packed batch: sizes in the header do not fit the buffer');
   }
   const f64 = new Float64Array(buffer, 0, buffer.byteLength >>> 3);
@@ -74,7 +77,8 @@ function eventAt(batch: PackedBatch, event: number): number {
   return HEADER_BYTES + batch.requestCount * REQUEST_BYTES + event * EVENT_BYTES;
 }
 
-export const requestSlot = (batch: PackedBatch, request: number): number => batch.u32[requestAt(request) >>> 2]!;
+export const requestSlot = (batch: PackedBatch, request: number): number =>
+  batch.u32[requestAt(request) >>> 2]!;
 export const requestKind = (batch: PackedBatch, request: number): StreamKind =>
   batch.u32[(requestAt(request) >>> 2) + 1]! as StreamKind;
 export const requestFirstEvent = (batch: PackedBatch, request: number): number =>
@@ -85,16 +89,19 @@ export const requestEventCount = (batch: PackedBatch, request: number): number =
 export const requestDeadline = (batch: PackedBatch, request: number): number =>
   batch.f64[(requestAt(request) + 16) >>> 3]!;
 /** 32 hex digits. */
-export const requestTenant = (batch: PackedBatch, request: number): string => hex16(batch, requestAt(request) + REQUEST_TENANT);
+export const requestTenant = (batch: PackedBatch, request: number): string =>
+  hex16(batch, requestAt(request) + REQUEST_TENANT);
 /** 32 hex digits. */
-export const requestStore = (batch: PackedBatch, request: number): string => hex16(batch, requestAt(request) + REQUEST_STORE);
+export const requestStore = (batch: PackedBatch, request: number): string =>
+  hex16(batch, requestAt(request) + REQUEST_STORE);
 
 function hex16(batch: PackedBatch, offset: number): string {
   return batch.bytes.toString('hex', offset, offset + 16);
 }
 
 /** The event's id as 32 hex digits. */
-export const eventId = (batch: PackedBatch, event: number): string => hex16(batch, eventAt(batch, event) + EVENT_ID);
+export const eventId = (batch: PackedBatch, event: number): string =>
+  hex16(batch, eventAt(batch, event) + EVENT_ID);
 /** The event's command id as 32 hex digits; undefined when it has none. */
 export function eventCommand(batch: PackedBatch, event: number): string | undefined {
   const at = eventAt(batch, event);
@@ -103,7 +110,9 @@ export function eventCommand(batch: PackedBatch, event: number): string | undefi
 /** The version the event's author saw; undefined when the event does not ask for a check. */
 export function eventBaseVersion(batch: PackedBatch, event: number): number | undefined {
   const at = eventAt(batch, event);
-  return batch.u32[(at + EVENT_FLAGS) >>> 2]! & FLAG_BASE_VERSION ? batch.f64[(at + EVENT_BASE_VERSION) >>> 3] : undefined;
+  return batch.u32[(at + EVENT_FLAGS) >>> 2]! & FLAG_BASE_VERSION
+    ? batch.f64[(at + EVENT_BASE_VERSION) >>> 3]
+    : undefined;
 }
 /** Digest of everything that makes two envelopes "the same" (see content-digest.ts), as 64 hex digits. */
 export function eventDigest(batch: PackedBatch, event: number): string {
@@ -220,11 +229,13 @@ export function createBatchBuilder(): BatchBuilder {
         entryView = new DataView(entries.buffer);
       }
       copyBytes(entry.idBytes, entry.idOffset, entries, at + EVENT_ID, 16);
-      if (entry.commandBytes) copyBytes(entry.commandBytes, entry.commandOffset, entries, at + EVENT_COMMAND, 16);
+      if (entry.commandBytes)
+        copyBytes(entry.commandBytes, entry.commandOffset, entries, at + EVENT_COMMAND, 16);
       entries.set(entry.digest, at + EVENT_DIGEST);
       entries.set(entry.entityKey, at + EVENT_ENTITY_KEY);
       entryView.setFloat64(at + EVENT_BASE_VERSION, entry.baseVersion ?? 0, true);
-      const flags = (entry.commandBytes ? FLAG_COMMAND : 0) | (entry.baseVersion === undefined ? 0 : FLAG_BASE_VERSION);
+      const flags =
+        (entry.commandBytes ? FLAG_COMMAND : 0) | (entry.baseVersion === undefined ? 0 : FLAG_BASE_VERSION);
       entryView.setUint32(at + EVENT_FLAGS, flags, true);
       entryView.setUint32(at + EVENT_VERDICT, entry.verdict, true);
       entryView.setUint32(at + EVENT_ROW, rowsEnd, true);

@@ -2,7 +2,13 @@
  * The shell around a partition: performs the machine's effects one after another on one connection and feeds the results
  * back. Group commit needs no timer: whatever arrives while a transaction runs forms the next group.
  */
-import { createPartition, type PartitionEffect, type PartitionEvent, type PartitionLimits, type PartitionRules } from './partition.js';
+import {
+  createPartition,
+  type PartitionEffect,
+  type PartitionEvent,
+  type PartitionLimits,
+  type PartitionRules,
+} from './partition.js';
 import type { Clock, GroupNeeds, GroupStore, GroupWrite, StoreFailure } from './ports.js';
 import type { Submission } from './submission.js';
 

@@ -25,7 +25,17 @@ export type ContentDigest = (
 /** Makes a digest function with a scratch buffer of its own. Not re-entrant. */
 export function createContentDigest(sha256: Sha256Into): ContentDigest {
   const scratch = Buffer.allocUnsafeSlow(PREIMAGE_BYTES);
-  return (proof, proofOffset, proofLength, command, commandOffset, baseVersion, envelopeHash, target, targetOffset) => {
+  return (
+    proof,
+    proofOffset,
+    proofLength,
+    command,
+    commandOffset,
+    baseVersion,
+    envelopeHash,
+    target,
+    targetOffset,
+  ) => {
     let at = 0;
     for (let i = 0; i < proofLength; i++) scratch[at++] = proof[proofOffset + i]!;
     scratch[at++] = command ? 1 : 0;

@@ -15,8 +15,8 @@ export {
 } from './batch.js';
 export { type Committer, type CommitterOptions, createCommitter, type GroupReport } from './committer.js';
 export { type ContentDigest, createContentDigest } from './content-digest.js';
-export * as outcome from './outcome.js';
 export type { RequestOutcome } from './outcome.js';
+export * as outcome from './outcome.js';
 export {
   createPartition,
   type Partition,

@@ -73,7 +73,9 @@ interface State {
 
 type Handlers = {
   readonly [P in Phase]: {
-    readonly [T in PartitionEvent['type']]: (event: Extract<PartitionEvent, { type: T }>) => PartitionEffect[];
+    readonly [T in PartitionEvent['type']]: (
+      event: Extract<PartitionEvent, { type: T }>,
+    ) => PartitionEffect[];
   };
 };
 
@@ -108,7 +110,8 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
       state.queuedEvents + submission.eventCount > limits.queueEventsMax ||
       state.queuedBytes + submission.bytes > limits.queueBytesMax;
     // L8: a full queue answers at once. One request is always taken, however large.
-    if (state.closing || (full && state.queue.length > 0)) return giveUp([wholeSlice(submission)], code.QUEUE_FULL);
+    if (state.closing || (full && state.queue.length > 0))
+      return giveUp([wholeSlice(submission)], code.QUEUE_FULL);
     state.queue.push(submission);
     state.queuedEvents += submission.eventCount;
     state.queuedBytes += submission.bytes;
@@ -122,7 +125,9 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
     let bytes = 0;
     let taken = 0;
     for (const submission of state.queue) {
-      const fits = events + submission.eventCount <= limits.groupEventsMax && bytes + submission.bytes <= limits.groupBytesMax;
+      const fits =
+        events + submission.eventCount <= limits.groupEventsMax &&
+        bytes + submission.bytes <= limits.groupBytesMax;
       if (group.length > 0 && !fits) break;
       group.push(wholeSlice(submission));
       events += submission.eventCount;
@@ -299,7 +304,8 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
   };
 
   return {
-    step: (event) => (handlers[state.phase][event.type] as (event: PartitionEvent) => PartitionEffect[])(event),
+    step: (event) =>
+      (handlers[state.phase][event.type] as (event: PartitionEvent) => PartitionEffect[])(event),
     get phase() {
       return state.phase;
     },

@@ -20,7 +20,15 @@ import {
   STREAM_VES,
 } from './batch.js';
 import * as code from './outcome.js';
-import type { EntityRef, GroupNeeds, GroupWrite, RowRef, Snapshot, StreamAdvance, StreamRef } from './ports.js';
+import type {
+  EntityRef,
+  GroupNeeds,
+  GroupWrite,
+  RowRef,
+  Snapshot,
+  StreamAdvance,
+  StreamRef,
+} from './ports.js';
 import type { StreamKey } from './stream.js';
 import type { Slice, Submission } from './submission.js';
 
@@ -53,7 +61,8 @@ export function collectNeeds(group: readonly Slice[]): GroupNeeds {
       if (eventBaseVersion(batch, event) !== undefined) {
         const entityKey = eventEntityKey(batch, event);
         const key = entityRefKey(submission, entityKey);
-        if (!entities.has(key)) entities.set(key, { key, tenant, store, entityKey, ...eventEntity(batch, event) });
+        if (!entities.has(key))
+          entities.set(key, { key, tenant, store, entityKey, ...eventEntity(batch, event) });
       }
     }
   }
@@ -91,7 +100,12 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
   leaf.write('VES_LEAF_V1', 1, 'latin1');
   const leafHash = Buffer.allocUnsafeSlow(32);
 
-  function extendLog(progress: StreamProgress, submission: Submission, event: number, sequence: number): void {
+  function extendLog(
+    progress: StreamProgress,
+    submission: Submission,
+    event: number,
+    sequence: number,
+  ): void {
     if (!progress.frontier) return;
     const { batch } = submission;
     leaf.writeUInt32BE(Math.floor(sequence / 0x1_0000_0000), 44);
@@ -111,7 +125,15 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
     const rows: [RowRef[], RowRef[]] = [[], []];
     const accepted: Acceptance[] = [];
     /** Deferred outcome writes: slice, index, code, sequence, micros, key version. */
-    const decided: { slice: Slice; index: number; code: number; sequence: number; at: number; key: number; by?: string }[] = [];
+    const decided: {
+      slice: Slice;
+      index: number;
+      code: number;
+      sequence: number;
+      at: number;
+      key: number;
+      by?: string;
+    }[] = [];
     const keyVersion = identity.keyVersion();
     const pgMicros = nowMicros - PG_EPOCH_MICROS;
 
@@ -123,7 +145,12 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
         const state = snapshot.streams.get(stream);
         if (!state) throw new Error(`the snapshot lacks stream ${stream}`);
         const { tenant, store } = submission;
-        at = { ref: { key: stream, kind, tenant, store }, first: state.head + 1, head: state.head, frontier: state.frontier };
+        at = {
+          ref: { key: stream, kind, tenant, store },
+          first: state.head + 1,
+          head: state.head,
+          frontier: state.frontier,
+        };
         progress.set(stream, at);
       }
       if (kind === STREAM_VES) {
@@ -138,7 +165,9 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
           continue;
         }
         const id = eventId(batch, event);
-        const stored = snapshot.events.get(`${kind}${id}`)?.find((known) => known.tenant === submission.tenant);
+        const stored = snapshot.events
+          .get(`${kind}${id}`)
+          ?.find((known) => known.tenant === submission.tenant);
         if (stored) {
           const mine = stored.stream === stream && stored.digest === eventDigest(batch, event);
           const tentative = submission.tentative?.[index] === 1;
@@ -168,7 +197,14 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
           let outcome = code.EVENT_ID_TAKEN;
           if (kind === STREAM_VES && same) outcome = code.REPLAYED;
           else if (kind === STREAM_VES && other.stream === stream) outcome = code.EVENT_ID_DIFFERS;
-          decided.push({ slice, index, code: outcome, sequence: earlier.sequence, at: nowMicros, key: keyVersion });
+          decided.push({
+            slice,
+            index,
+            code: outcome,
+            sequence: earlier.sequence,
+            at: nowMicros,
+            key: keyVersion,
+          });
           continue;
         }
         if (verdict !== code.ACCEPTED) {
@@ -177,7 +213,10 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
         }
         const command = eventCommand(batch, event);
         const commandKey = command === undefined ? undefined : stream + command;
-        if (commandKey !== undefined && (snapshot.commands.has(commandKey) || acceptedCommands.has(commandKey))) {
+        if (
+          commandKey !== undefined &&
+          (snapshot.commands.has(commandKey) || acceptedCommands.has(commandKey))
+        ) {
           decided.push({ slice, index, code: code.COMMAND_ID_TAKEN, sequence: 0, at: 0, key: 0 });
           continue;
         }
@@ -187,7 +226,14 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
           const actual = versions.get(key) ?? snapshot.versions.get(key);
           if (base !== undefined) {
             if (base !== (actual ?? 0)) {
-              decided.push({ slice, index, code: code.VERSION_CONFLICT, sequence: actual ?? 0, at: base, key: 0 });
+              decided.push({
+                slice,
+                index,
+                code: code.VERSION_CONFLICT,
+                sequence: actual ?? 0,
+                at: base,
+                key: 0,
+              });
               continue;
             }
             if (!checkedEntities.has(key)) {
@@ -219,7 +265,10 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
         : {
             rows,
             streams,
-            versions: [...checkedEntities.values()].map((entity) => ({ entity, version: versions.get(entity.key)! })),
+            versions: [...checkedEntities.values()].map((entity) => ({
+              entity,
+              version: versions.get(entity.key)!,
+            })),
             sequencedAtMicros: nowMicros,
           };
 

@@ -1,5 +1,15 @@
 /** Work as the partition holds it: requests, and slices of requests that are tried together. */
-import { type PackedBatch, requestDeadline, requestEventCount, requestFirstEvent, requestKind, requestStore, requestTenant, rowLength, type StreamKind } from './batch.js';
+import {
+  type PackedBatch,
+  requestDeadline,
+  requestEventCount,
+  requestFirstEvent,
+  requestKind,
+  requestStore,
+  requestTenant,
+  rowLength,
+  type StreamKind,
+} from './batch.js';
 import { createOutcome, type RequestOutcome } from './outcome.js';
 import { type StreamKey, streamKey } from './stream.js';
 

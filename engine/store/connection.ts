@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
 import postgres from 'postgres';
 import { type ParsedDatabaseUrl, parseDatabaseUrl } from '../config/index.js';
 import { ServiceError } from '../errors/index.js';
@@ -142,14 +142,24 @@ function fromUrl(text: string): Endpoint {
  * The driver's hook for making sockets. It must hand out the socket before it is connected: the driver attaches its
  * error handling only afterwards, and would lose the pool's slot if this function failed. Node buffers what is written
  * meanwhile. The driver reads `host` for the TLS server name.
+ *
+ * A server, or a proxy without one, that closes the connection before it has said anything makes the driver connect
+ * again at once and for ever; as an error it reaches the query.
  */
 function openSocket(hosts: ParsedDatabaseUrl['hosts']): () => Socket {
   let attempt = 0;
   return () => {
     const { host, port } = hosts[attempt++ % hosts.length]!;
-    return Object.assign(connect({ host, port, noDelay: true }), { host, port });
+    const socket = connect({ host, port, noDelay: true });
+    socket.once('end', () => {
+      if (socket.bytesRead === 0) socket.destroy(connectionClosed(host, port));
+    });
+    return Object.assign(socket, { host, port });
   };
 }
+
+const connectionClosed = (host: string, port: number): Error =>
+  Object.assign(new Error(`${host}:${port} closed the connection without an answer`), { code: 'ECONNRESET' });
 
 type CertificateFiles = Record<'sslrootcert' | 'sslcert' | 'sslkey', string | undefined>;
 
@@ -166,8 +176,17 @@ function tlsOptions(url: ParsedDatabaseUrl, files: CertificateFiles): false | 'p
     ...(root === undefined ? {} : { ca: readFileSync(root) }),
     ...(files.sslcert === undefined ? {} : { cert: readFileSync(files.sslcert) }),
     ...(files.sslkey === undefined ? {} : { key: readFileSync(files.sslkey) }),
-    ...(checksName ? {} : { checkServerIdentity: () => undefined }),
+    checkServerIdentity: (_, certificate) => (checksName ? checkNames(url.hosts, certificate) : undefined),
   };
+}
+
+/**
+ * The driver does not tell Node which host it means when that is an IP address, and Node would then accept a certificate for
+ * `localhost`. A certificate for any of the configured hosts is right: the operator named them all.
+ */
+function checkNames(hosts: ParsedDatabaseUrl['hosts'], certificate: PeerCertificate): Error | undefined {
+  const errors = hosts.map(({ host }) => checkServerIdentity(host, certificate));
+  return errors.includes(undefined) ? undefined : errors[0];
 }
 
 /** The driver's type codecs beyond its own: name -> oids, both directions. */

@@ -53,7 +53,9 @@ export function encodeVesRow(target: Buffer, offset: number, parts: VesRowParts,
   at = writeBytes(target, at, fixed, fixedOffset + FIXED.storeId, 16);
   at = writeBytes(target, at, fixed, fixedOffset + FIXED.eventId, 16);
   at = writeBytes(target, at, fixed, fixedOffset + FIXED.sourceAgentId, 16);
-  at = envelope.hasCommandId ? writeBytes(target, at, fixed, fixedOffset + FIXED.commandId, 16) : writeNull(target, at);
+  at = envelope.hasCommandId
+    ? writeBytes(target, at, fixed, fixedOffset + FIXED.commandId, 16)
+    : writeNull(target, at);
   encoded.entity = at - offset;
   at = writeText(target, at, envelope.entityType);
   at = writeText(target, at, envelope.entityId);
@@ -90,7 +92,12 @@ export interface LegacyRowParts {
 }
 
 /** Writes a legacy row at `offset`. */
-export function encodeLegacyRow(target: Buffer, offset: number, parts: LegacyRowParts, encoded: EncodedRow): void {
+export function encodeLegacyRow(
+  target: Buffer,
+  offset: number,
+  parts: LegacyRowParts,
+  encoded: EncodedRow,
+): void {
   let at = writeOpenColumns(target, offset, LEGACY_COLUMNS);
   at = writeBytes(target, at, parts.entityKey, 0, 8);
   at = writeOptionalInt64(target, at, parts.baseVersion);
@@ -108,7 +115,9 @@ export function encodeLegacyRow(target: Buffer, offset: number, parts: LegacyRow
   at = writeText(target, at, parts.createdAt);
   at = writeBuffer(target, at, parts.payload);
   at = writeBytes(target, at, parts.payloadHash, 0, 32);
-  at = parts.signature ? writeBytes(target, at, parts.signature, 0, parts.signature.length) : writeNull(target, at);
+  at = parts.signature
+    ? writeBytes(target, at, parts.signature, 0, parts.signature.length)
+    : writeNull(target, at);
   encoded.end = at;
 }
 

@@ -45,7 +45,7 @@ export type EmbeddedPostgresOptions = ServerSettings & {
   readonly dataDir: string;
   /** Told what happens, in sentences. */
   readonly log: (message: string) => void;
-  /** The server ended although nobody asked it to. */
+  /** The server ended although nobody asked it to; the reason is a signal or an exit code. */
   readonly onUnexpectedExit?: (reason: string) => void;
   /** How long the start may take; recovery after a crash is part of it. Unset: 2 minutes. */
   readonly startTimeoutMs?: number;
@@ -153,8 +153,7 @@ async function launch(
   child.unref();
   options.log(`embedded PostgreSQL runs as process ${pid} in ${cluster}`);
   void ended.then((reason) => {
-    if (!stopping)
-      options.onUnexpectedExit?.(`the embedded PostgreSQL server ended unexpectedly (${reason})`);
+    if (!stopping) options.onUnexpectedExit?.(reason);
   });
 
   let stopped: Promise<void> | undefined;

@@ -6,7 +6,13 @@
  *   flush 2   COPY … FROM STDIN                     (one per table that gets rows)
  *   flush 3   counters and frontiers · group receipts · entity versions · COMMIT
  */
-import { decodeFrontier, encodeFrontier, frontierRoot, createNodeHasher, type Sha256Into } from '../log/index.js';
+import {
+  createNodeHasher,
+  decodeFrontier,
+  encodeFrontier,
+  frontierRoot,
+  type Sha256Into,
+} from '../log/index.js';
 import {
   createContentDigest,
   type EntityRef,
@@ -158,7 +164,10 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
     }
     if (locked.size === streams.length) return { fenced: false, snapshot: { streams: locked, ...looked } };
     // First events of a stream: create the counters, then look again, now that the streams are locked.
-    await createCounters(sql, streams.filter((stream) => !locked.has(stream.key)));
+    await createCounters(
+      sql,
+      streams.filter((stream) => !locked.has(stream.key)),
+    );
     const [all, again] = await Promise.all([lockStreams(sql, streams), lookUp(sql, needs)]);
     return { fenced: false, snapshot: { streams: all, ...again } };
   }
@@ -172,7 +181,10 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
     for (const row of ves) {
       const head = Number(row.current_sequence);
       const frontier = decodeFrontier(head, row.frontier!);
-      if (!frontier) throw new Error(`ves_sequence_counters: the frontier of ${row.tenant_id}/${row.store_id} does not fit its head`);
+      if (!frontier)
+        throw new Error(
+          `ves_sequence_counters: the frontier of ${row.tenant_id}/${row.store_id} does not fit its head`,
+        );
       states.set(streamKey(STREAM_VES, hexOf(row.tenant_id), hexOf(row.store_id)), { head, frontier });
     }
     for (const row of legacy) {
@@ -203,7 +215,8 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
     for (const { kind, tenant, store } of streams.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
       if (kind === STREAM_VES)
         await sql`insert into ves_sequence_counters (tenant_id, store_id) values (${tenant}, ${store}) on conflict do nothing`;
-      else await sql`insert into sequence_counters (tenant_id, store_id) values (${tenant}, ${store}) on conflict do nothing`;
+      else
+        await sql`insert into sequence_counters (tenant_id, store_id) values (${tenant}, ${store}) on conflict do nothing`;
     }
   }
 
@@ -264,7 +277,17 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
     const digest = Buffer.allocUnsafe(32);
     const command = row.command_id === null ? undefined : Buffer.from(hexOf(row.command_id), 'hex');
     const base = row.base_version === null ? undefined : Number(row.base_version);
-    contentDigest(row.proof, 0, row.proof.length, command, 0, base, row.envelope_hash ?? undefined, digest, 0);
+    contentDigest(
+      row.proof,
+      0,
+      row.proof.length,
+      command,
+      0,
+      base,
+      row.envelope_hash ?? undefined,
+      digest,
+      0,
+    );
     const key = `${kind}${hexOf(row.event_id)}`;
     const list = found.get(key) ?? [];
     list.push({
@@ -304,7 +327,8 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
               where command_id is not null and (tenant_id, store_id, command_id) in (${wanted})`
           : await sql<CommandRow[]>`select tenant_id, store_id, command_id from events
               where command_id is not null and (tenant_id, store_id, command_id) in (${wanted})`;
-      for (const row of rows) found.add(streamKey(kind, hexOf(row.tenant_id), hexOf(row.store_id)) + hexOf(row.command_id));
+      for (const row of rows)
+        found.add(streamKey(kind, hexOf(row.tenant_id), hexOf(row.store_id)) + hexOf(row.command_id));
     }
     return found;
   }
@@ -365,8 +389,12 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
       const tenants = literal(ves.map(({ stream }) => stream.tenant));
       const stores = literal(ves.map(({ stream }) => stream.store));
       const heads = literal(ves.map(({ last }) => String(last)));
-      const frontiers = literal(ves.map(({ frontier }) => Buffer.from(encodeFrontier(frontier!)).toString('hex')));
-      const roots = literal(ves.map(({ frontier }) => Buffer.from(frontierRoot(frontier!, hashNode, sha256)).toString('hex')));
+      const frontiers = literal(
+        ves.map(({ frontier }) => Buffer.from(encodeFrontier(frontier!)).toString('hex')),
+      );
+      const roots = literal(
+        ves.map(({ frontier }) => Buffer.from(frontierRoot(frontier!, hashNode, sha256)).toString('hex')),
+      );
       const firsts = literal(ves.map(({ first }) => String(first)));
       queries.push(
         sql`update ves_sequence_counters c
@@ -413,7 +441,12 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
 
   async function release(): Promise<void> {
     busy = false;
-    if (session) await withDeadline(session.sql.unsafe('rollback').execute() as Promise<unknown>, commitTimeoutMs, 'rolling back');
+    if (session)
+      await withDeadline(
+        session.sql.unsafe('rollback').execute() as Promise<unknown>,
+        commitTimeoutMs,
+        'rolling back',
+      );
   }
 
   return {
@@ -454,4 +487,3 @@ function tuples(rows: readonly RowRef[]): Buffer[] {
   chunks.push(batch.bytes.subarray(start, end), COPY_TRAILER);
   return [Buffer.concat(chunks)];
 }
-

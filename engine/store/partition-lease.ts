@@ -45,7 +45,11 @@ export async function acquireLease(sql: Sql, ref: PartitionRef): Promise<Lease> 
       where partition_count = ${partitions} and partition = ${partition}`;
     const first = row.epoch === 0n;
     const orderly = first || row.released;
-    const reason = first ? 'first owner' : row.released ? 'previous owner released the partition' : 'lease of the previous owner ran out';
+    const reason = first
+      ? 'first owner'
+      : row.released
+        ? 'previous owner released the partition'
+        : 'lease of the previous owner ran out';
     // A previous owner without an orderly end had at most one group in flight: the one after the last committed.
     const discarded = orderly ? null : row.last_group + 1n;
     await tx`insert into partition_recoveries (partition_count, partition, generation, previous_generation, owner_id,

@@ -14,9 +14,18 @@ const SESSION_ENDED = /^(08|57P0)/;
 export function storeFailure(error: unknown, commitSent: boolean): StoreFailure {
   const code = error instanceof postgres.PostgresError ? error.code : '';
   const answered = code !== '' && !SESSION_ENDED.test(code);
-  const outcome = answered ? (REFUSED.test(code) ? 'refused' : 'unavailable') : commitSent ? 'lost' : 'unavailable';
+  const outcome = answered
+    ? REFUSED.test(code)
+      ? 'refused'
+      : 'unavailable'
+    : commitSent
+      ? 'lost'
+      : 'unavailable';
   const reason = error instanceof Error ? error.message : String(error);
-  return Object.assign(new Error(`group ${outcome}${code && ` (SQLSTATE ${code})`}: ${reason}`, { cause: error }), { outcome } as const);
+  return Object.assign(
+    new Error(`group ${outcome}${code && ` (SQLSTATE ${code})`}: ${reason}`, { cause: error }),
+    { outcome } as const,
+  );
 }
 
 /** Rejects when `promise` takes longer than `ms`; the caller then throws the connection away. */

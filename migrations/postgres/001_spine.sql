@@ -99,6 +99,13 @@ create table ves_sequencer_receipts (
   check (octet_length(root_hash) = 32)
 );
 
+-- Every key that has signed receipts of this database, by version. The first key is version 0.
+create table sequencer_keys (
+  key_version integer     primary key check (key_version >= 0),
+  public_key  bytea       not null unique check (octet_length(public_key) = 32),
+  valid_from  timestamptz not null default now()
+);
+
 -- Version checkpoints of entities that use base_version: version as of the two stream heads. The current version is this
 -- plus the events after those heads, so entities that never use base_version cost nothing here.
 create table entity_versions (

@@ -1,7 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDatabase, type DatabaseTarget, type Sql } from '../../engine/store/connection.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { TEST_CERTIFICATE, TEST_CERTIFICATE_KEY } from './tls-fixture.js';
+
+/** Code of the SSLRequest message. */
+const SSL_REQUEST = 80_877_103;
 
 describe('database connection', () => {
   let database: TestDatabase;
@@ -138,6 +146,71 @@ describe('database connection', () => {
       expect((performance.now() - begin) / 20).toBeLessThan(20);
       expect(await tcp`select count(*) as n from copied`).toEqual([{ n: 20n }]);
       await tcp.end();
+    });
+
+    describe('with TLS', () => {
+      let server: Server;
+      let tlsPort: number;
+      let certificate: string;
+
+      // What a PostgreSQL server with ssl=on does: answer S to an SSLRequest (PostgreSQL manual, "SSL Session Encryption"), then
+      // speak TLS. Sessions of clients that do not ask are refused.
+      beforeAll(async () => {
+        const target = database.target as Exclude<DatabaseTarget, { url: string }>;
+        const context = createSecureContext({ cert: TEST_CERTIFICATE, key: TEST_CERTIFICATE_KEY });
+        server = createServer((raw) => {
+          raw.on('error', () => {});
+          raw.once('data', (request) => {
+            if (request.readInt32BE(4) !== SSL_REQUEST) return raw.destroy();
+            raw.write('S');
+            const inner = new TLSSocket(raw, { isServer: true, secureContext: context });
+            const outer = connect(`${target.socketDir}/.s.PGSQL.${target.port}`);
+            for (const socket of [inner, outer]) socket.on('error', () => {});
+            inner.pipe(outer).pipe(inner);
+          });
+        });
+        await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+        tlsPort = (server.address() as AddressInfo).port;
+        certificate = join(mkdtempSync(join(tmpdir(), 'sseq-tls-')), 'root.crt');
+        writeFileSync(certificate, TEST_CERTIFICATE);
+      });
+      afterAll(() => {
+        server.close();
+        rmSync(dirname(certificate), { recursive: true });
+      });
+
+      const attempt = async (host: string, query: string) => {
+        const { url } = urlFor(`${host}:${tlsPort}`);
+        const session = connectDatabase({ url: `${url}?${query}` }, { max: 1, applicationName: 'tls' });
+        try {
+          return (await session`select 1 as one`)[0]?.one;
+        } finally {
+          await session.end({ timeout: 0 });
+        }
+      };
+
+      test.each(['require', 'prefer'])('sslmode=%s encrypts and trusts whoever answers', async (mode) => {
+        expect(await attempt('127.0.0.1', `sslmode=${mode}`)).toBe(1);
+      });
+
+      test('sslmode=verify-full trusts a known certificate for the right name only', async () => {
+        const root = `sslrootcert=${encodeURIComponent(certificate)}`;
+        expect(await attempt('localhost', `sslmode=verify-full&${root}`)).toBe(1);
+        await expect(attempt('127.0.0.1', `sslmode=verify-full&${root}`)).rejects.toThrow(
+          /altnames|does not match/,
+        );
+        await expect(attempt('localhost', 'sslmode=verify-full')).rejects.toThrow(/self-signed/);
+      });
+
+      test('sslmode=verify-ca trusts a known certificate for any name', async () => {
+        const root = `sslrootcert=${encodeURIComponent(certificate)}`;
+        expect(await attempt('127.0.0.1', `sslmode=verify-ca&${root}`)).toBe(1);
+        await expect(attempt('127.0.0.1', 'sslmode=verify-ca')).rejects.toThrow(/self-signed/);
+      });
+
+      test('without sslmode nothing is encrypted', async () => {
+        await expect(attempt('127.0.0.1', '')).rejects.toThrow();
+      });
     });
 
     test('a refused connection fails the query and leaves the pool usable', async () => {

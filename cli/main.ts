@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { formatConfigHelp } from '../engine/config/index.js';
+import { serve } from './serve.js';
+import { VERSION } from './service.js';
+
+const program = new Command('stateset-sequencer')
+  .description(
+    'A verifiable event sequencer: signed events in, one gap-free order per stream, provable offline.',
+  )
+  .version(VERSION);
+
+program
+  .command('serve', { isDefault: true })
+  .description('start the service (configured by environment variables)')
+  .addHelpText('after', () => `\nEnvironment variables:\n${formatConfigHelp()}`)
+  .action(serve);
+
+await program.parseAsync();

@@ -1,0 +1,164 @@
+/**
+ * The service as a whole: database, threads, gateway; started in this order and stopped in the opposite one.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { type Config, configWarnings } from '../engine/config/index.js';
+import { recordSequencerKey } from '../engine/keys/sequencer-keys.js';
+import { publicKeyFromSeed } from '../engine/protocol/index.js';
+import { connectDatabase, type DatabaseTarget } from '../engine/store/connection.js';
+import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
+import { migrate } from '../engine/store/migrate.js';
+import { waitForDatabase } from '../engine/store/wait-for-database.js';
+import { createGateway, type GatewayStat } from '../gateway/index.js';
+import type { PartitionStats } from '../workers/messages.js';
+import { createSigner } from '../workers/native-crypto.js';
+import { createPipeline } from '../workers/pipeline.js';
+import { watchAgentKeys } from './agent-key-watch.js';
+import { keepAdminKey, keepSequencerId, keepSigningKey } from './data-dir.js';
+
+export const VERSION: string = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+).version;
+const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
+
+export interface Service {
+  readonly port: number;
+  readonly sequencerId: string;
+  readonly publicKey: Uint8Array;
+  /** Whether the administrator's key was made by the service (and is kept in DATA_DIR). */
+  readonly ownAdminKey: boolean;
+  /** Takes no more requests, finishes those under way, ends threads and database. */
+  stop(): Promise<void>;
+}
+
+/** Something of the service ended that it cannot live without. */
+export type FatalHandler = (error: Error) => void;
+
+/** Starts everything; resolves when requests are served. */
+export async function startService(given: Config, log: Logger, onFatal: FatalHandler): Promise<Service> {
+  for (const warning of configWarnings(given)) log.warn(warning);
+  const undo: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const database = await openDatabase(given, log, onFatal, undo);
+    const sql = connectDatabase(database, {
+      max: given.database.connectionsMax,
+      applicationName: 'stateset-sequencer',
+      statementTimeoutMs: given.database.statementTimeoutMs,
+      lockTimeoutMs: given.database.lockTimeoutMs,
+    });
+    undo.push(() => sql.end({ timeout: 2 }));
+    await waitForDatabase(sql, {
+      retriesMax: given.database.startupRetriesMax,
+      retryDelayMs: given.database.startupRetryDelayMs,
+      log: (message) => log.info(message),
+    });
+    if (given.database.migrateOnStartup) {
+      const { applied } = await migrate(sql, MIGRATIONS);
+      if (applied.length > 0) log.info({ applied }, 'database schema brought up to date');
+    }
+
+    const { dataDir } = given.database;
+    const ownAdminKey = given.auth.bootstrapAdminApiKey === undefined && given.auth.mode === 'required';
+    const config: Config = ownAdminKey
+      ? { ...given, auth: { ...given.auth, bootstrapAdminApiKey: keepAdminKey(dataDir) } }
+      : given;
+    const seed = config.sequencer.signingKey ?? keepSigningKey(dataDir);
+    const publicKey = publicKeyFromSeed(seed);
+    const { keyVersion, keys } = await recordSequencerKey(sql, publicKey);
+    const identity = { id: config.sequencer.id ?? keepSequencerId(dataDir), keyVersion, seed, publicKey };
+
+    const partitions = new Map<number, PartitionStats>();
+    let gateway: ReturnType<typeof createGateway> | undefined;
+    const pipeline = await createPipeline(
+      { config, database, identity, instanceId: randomUUID() },
+      {
+        onStats(partition, stats) {
+          partitions.set(partition, stats);
+          for (const group of stats.recent) gateway?.metrics.observeGroup(group);
+        },
+        onLog: (level, message, details) => log[level](details, message),
+        onFatal,
+      },
+    );
+    undo.push(() => pipeline.close());
+    const watch = watchAgentKeys(sql, pipeline.broadcast, (error) =>
+      log.warn({ err: error }, 'cannot listen for changed agent keys'),
+    );
+    undo.push(() => watch.close());
+
+    const sign = createSigner(seed);
+    gateway = createGateway({
+      config,
+      sql,
+      ingest: pipeline,
+      identity: {
+        id: identity.id,
+        keyVersion,
+        publicKey,
+        sign(message) {
+          const signature = Buffer.alloc(64);
+          sign(message, signature);
+          return signature;
+        },
+        keys,
+      },
+      log,
+      version: VERSION,
+      readiness: () => ({ ready: true }),
+      collectStats: () => partitionStats(partitions.values()),
+    });
+    const { port } = await gateway.listen();
+    const serving = gateway;
+    undo.push(() => serving.close());
+    undo.push(() => serving.drain());
+    return { port, sequencerId: identity.id, publicKey, ownAdminKey, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openDatabase(
+  config: Config,
+  log: Logger,
+  onFatal: FatalHandler,
+  undo: (() => unknown)[],
+): Promise<DatabaseTarget> {
+  if (config.database.url !== undefined) return { url: config.database.url };
+  const server = await startEmbeddedPostgres({
+    dataDir: config.database.dataDir,
+    sharedBuffers: config.database.sharedBuffers,
+    log: (message) => log.info(message),
+    onUnexpectedExit: (reason) => onFatal(new Error(`the embedded PostgreSQL server ended: ${reason}`)),
+  });
+  undo.push(() => server.stop());
+  return server.target;
+}
+
+/** Sums over the partitions, under the names of `/metrics`. */
+function partitionStats(all: Iterable<PartitionStats>): GatewayStat[] {
+  const sum = { groups: 0, failures: 0, fenced: 0, queuedEvents: 0, cpuMicros: 0 };
+  for (const stats of all)
+    for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += stats[name];
+  return [
+    { name: 'groups_committed', help: 'Group commits since the start', value: sum.groups },
+    {
+      name: 'group_failures',
+      help: 'Transactions that were refused, unavailable or lost',
+      value: sum.failures,
+    },
+    {
+      name: 'partition_fenced',
+      help: 'Groups that found another owner of their partition',
+      value: sum.fenced,
+    },
+    { name: 'partition_queued_events', help: 'Events waiting for a group', value: sum.queuedEvents },
+    { name: 'partition_cpu_seconds', help: 'CPU time of the partition threads', value: sum.cpuMicros / 1e6 },
+  ];
+}

@@ -1,0 +1,187 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadConfig } from '../../engine/config/index.js';
+import { createMetrics } from '../../gateway/metrics/metrics.js';
+import { routeTable } from '../../gateway/routes/index.js';
+import {
+  AGENT,
+  createTestIngest,
+  identity,
+  OTHER_AGENT,
+  OTHER_STORE,
+  OTHER_TENANT,
+  STORE,
+  startTestGateway,
+  TENANT,
+  type TestGateway,
+} from './support.js';
+
+let g: TestGateway;
+beforeAll(async () => {
+  g = await startTestGateway();
+});
+afterAll(() => g.close());
+
+const READ = 'Read permission required';
+const WRITE = 'Write permission required';
+const ADMIN = 'Admin permission required';
+const SELF = 'Only the agent itself or an administrator may do this';
+const KEY_BODY = { tenantId: TENANT, agentId: AGENT, keyId: 1, publicKey: '00' };
+const stream = `tenant_id=${TENANT}&store_id=${STORE}`;
+
+/**
+ * Every route: how it is called, whose tenant and store it names, and what it says to a credential with no permission at all.
+ * `null`: public. `body`: it is about the tenant in its body.
+ */
+const ROUTES: {
+  route: string;
+  url: string;
+  refusal: string | null;
+  store?: boolean;
+  tenant?: boolean;
+  body?: unknown;
+}[] = [
+  { route: 'POST /api/v1/ves/events/ingest', url: '', refusal: WRITE, body: {} },
+  { route: 'POST /api/v1/events/ingest', url: '', refusal: WRITE, body: {} },
+  { route: 'GET /api/v1/ves/events', url: `?${stream}`, refusal: READ, tenant: true, store: true },
+  { route: 'GET /api/v1/ves/head', url: `?${stream}`, refusal: READ, tenant: true, store: true },
+  {
+    route: 'GET /api/v1/ves/entities/:entity_type/:entity_id',
+    url: `?${stream}`,
+    refusal: READ,
+    tenant: true,
+    store: true,
+  },
+  { route: 'GET /api/v1/ves/events/:event_id', url: `?tenant_id=${TENANT}`, refusal: READ, tenant: true },
+  { route: 'GET /api/v1/events', url: `?${stream}`, refusal: READ, tenant: true, store: true },
+  { route: 'GET /api/v1/head', url: `?${stream}`, refusal: READ, tenant: true, store: true },
+  {
+    route: 'GET /api/v1/entities/:entity_type/:entity_id',
+    url: `?${stream}`,
+    refusal: READ,
+    tenant: true,
+    store: true,
+  },
+  { route: 'POST /api/v1/agents/keys', url: '', refusal: ADMIN, tenant: true, body: KEY_BODY },
+  {
+    route: 'GET /api/v1/agents/keys',
+    url: `?tenant_id=${TENANT}&agent_id=${AGENT}`,
+    refusal: READ,
+    tenant: true,
+  },
+  {
+    route: 'DELETE /api/v1/agents/keys/:key_id',
+    url: `?tenant_id=${TENANT}&agent_id=${AGENT}`,
+    refusal: ADMIN,
+    tenant: true,
+  },
+  {
+    route: 'GET /api/v1/agents/:agent_id/signing-keys',
+    url: `?tenant_id=${TENANT}`,
+    refusal: '',
+    tenant: true,
+  },
+  {
+    route: 'POST /api/v1/agents/:agent_id/api-keys',
+    url: '',
+    refusal: SELF,
+    tenant: true,
+    body: { tenantId: TENANT },
+  },
+  {
+    route: 'GET /api/v1/agents/:agent_id/api-keys',
+    url: `?tenant_id=${TENANT}`,
+    refusal: SELF,
+    tenant: true,
+  },
+  {
+    route: 'DELETE /api/v1/agents/:agent_id/api-keys/:key_prefix',
+    url: `?tenant_id=${TENANT}`,
+    refusal: SELF,
+    tenant: true,
+  },
+  { route: 'GET /health', url: '', refusal: null },
+  { route: 'GET /ready', url: '', refusal: null },
+  { route: 'GET /metrics', url: '', refusal: ADMIN },
+  { route: 'GET /.well-known/ves-sequencer', url: '', refusal: null },
+];
+
+function call(row: (typeof ROUTES)[number], key: string | null) {
+  const [method, path] = row.route.split(' ') as [string, string];
+  const concrete = path
+    .replace(':entity_type', 'order')
+    .replace(':entity_id', '1')
+    .replace(':event_id', AGENT)
+    .replace(':agent_id', AGENT)
+    .replace(':key_id', '7')
+    .replace(':key_prefix', '0'.repeat(16));
+  return g.call(method, concrete + row.url, { key, ...(row.body === undefined ? {} : { body: row.body }) });
+}
+
+test('the table below has every route of the service', () => {
+  const ingest = createTestIngest();
+  const table = routeTable({
+    config: loadConfig({}),
+    sql: g.sql,
+    ingest,
+    identity,
+    log: pino({ level: 'silent' }),
+    version: '',
+    readiness: () => ({ ready: true }),
+    metrics: createMetrics(ingest),
+  });
+  expect(table.map((route) => `${route.method} ${route.path}`).sort()).toEqual(
+    ROUTES.map((row) => row.route).sort(),
+  );
+});
+
+test.each(ROUTES)('$route: missing and bad credentials', async (row) => {
+  if (row.refusal === null) {
+    expect((await call(row, null)).status).toBe(200);
+    return;
+  }
+  const missing = await call(row, null);
+  expect([missing.status, missing.body.code]).toEqual([401, 'AUTH_REQUIRED']);
+  const bad = await call(row, 'ss_11111111nonsense');
+  expect([bad.status, bad.body.code]).toEqual([401, 'INVALID_API_KEY']);
+});
+
+test.each(ROUTES.filter((row) => row.refusal))('$route: missing permission', async (row) => {
+  const powerless = await g.apiKey({
+    canRead: false,
+    canWrite: false,
+    canAdmin: false,
+    agentId: OTHER_AGENT,
+  });
+  const reply = await call(row, powerless);
+  expect([reply.status, reply.body.code, reply.body.message]).toEqual([
+    403,
+    'INSUFFICIENT_PERMISSIONS',
+    row.refusal,
+  ]);
+  // All other permissions do not make up for it.
+  const rest = await g.apiKey({
+    canRead: row.refusal !== READ,
+    canWrite: row.refusal !== WRITE,
+    canAdmin: row.refusal !== ADMIN && row.refusal !== SELF,
+  });
+  expect((await call(row, rest)).body.message).toBe(row.refusal);
+});
+
+test.each(ROUTES.filter((row) => row.tenant))('$route: wrong tenant', async (row) => {
+  const stranger = await g.apiKey({ tenantId: OTHER_TENANT, canAdmin: true, agentId: AGENT });
+  const reply = await call(row, stranger);
+  expect([reply.status, reply.body.message]).toEqual([403, 'Tenant access denied']);
+});
+
+test.each(ROUTES.filter((row) => row.store))('$route: wrong store', async (row) => {
+  const elsewhere = await g.apiKey({ storeIds: [OTHER_STORE], canAdmin: true });
+  const reply = await call(row, elsewhere);
+  expect([reply.status, reply.body.message]).toEqual([403, 'Store access denied']);
+});
+
+test('the agent itself may do what needs "self or admin"', async () => {
+  const self = await g.apiKey({ canRead: false, canWrite: false, agentId: AGENT });
+  for (const row of ROUTES.filter((each) => each.refusal === SELF))
+    expect((await call(row, self)).status).not.toBe(403);
+});
