@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { formatConfigHelp } from '../engine/config/index.js';
+import { addAgentCommands } from './agent.js';
 import { serve } from './serve.js';
 import { VERSION } from './service.js';
 
@@ -15,5 +16,7 @@ program
   .description('start the service (configured by environment variables)')
   .addHelpText('after', () => `\nEnvironment variables:\n${formatConfigHelp()}`)
   .action(serve);
+
+addAgentCommands(program);
 
 await program.parseAsync();

@@ -73,10 +73,10 @@ export async function serve(): Promise<void> {
 function banner(config: Config, service: Service, seconds: string): string {
   const host = ['0.0.0.0', '::'].includes(config.http.host) ? 'localhost' : config.http.host;
   const url = `http://${host}:${service.port}`;
-  const keyFile = relative(process.cwd(), join(config.database.dataDir, ADMIN_KEY_FILE));
+  const keyFile = shown(join(config.database.dataDir, ADMIN_KEY_FILE));
   const database =
     config.database.url === undefined
-      ? `embedded PostgreSQL in ${relative(process.cwd(), config.database.dataDir) || '.'}`
+      ? `embedded PostgreSQL in ${shown(config.database.dataDir)}`
       : 'DATABASE_URL';
   const key =
     config.auth.mode === 'disabled'
@@ -100,4 +100,10 @@ function banner(config: Config, service: Service, seconds: string): string {
   stop         Ctrl-C
 
 `;
+}
+
+/** A path as people type it: relative when it lies below the working directory. */
+function shown(path: string): string {
+  const short = relative(process.cwd(), path) || '.';
+  return short.startsWith('..') ? path : short;
 }

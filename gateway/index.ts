@@ -19,6 +19,8 @@ export interface GatewayDeps {
   readonly config: Config;
   /** Pool for reads and administration. */
   readonly sql: Sql;
+  /** Pool for checking credentials, so that slow reads cannot hold up ingest; two connections are plenty. Unset: `sql`. */
+  readonly authSql?: Sql;
   readonly ingest: IngestPort;
   readonly identity: GatewayIdentity;
   readonly log: Logger;
@@ -45,7 +47,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { config, sql, ingest, log } = deps;
   const metrics = createMetrics(ingest, deps.collectStats?.bind(deps));
   const accessLog = createAccessLog(log);
-  const authenticator = createAuthenticator(config.auth, sql, (err, what) => log.warn({ err }, what));
+  const authenticator = createAuthenticator(config.auth, deps.authSql ?? sql, (err, what) =>
+    log.warn({ err }, what),
+  );
   let draining = false;
 
   const server = createServer({

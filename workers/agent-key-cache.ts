@@ -30,10 +30,11 @@ export interface AgentKeyRef {
 }
 
 export interface AgentKeyCache {
-  /** Loads what is not cached of `refs`. */
-  ensure(refs: ReadonlyMap<string, AgentKeyRef>): Promise<void>;
-  /** The key, if `ensure` was called for it and it was not forgotten since. */
-  get(name: string): CachedKey | undefined;
+  /**
+   * The keys of `refs` by name, every one of them: what is not cached is loaded. The answer is the caller's own, so that
+   * an entry which expires, is pushed out or is forgotten meanwhile does not look like a key that does not exist.
+   */
+  find(refs: ReadonlyMap<string, AgentKeyRef>): Promise<ReadonlyMap<string, CachedKey>>;
   /** Handles a broadcast. */
   receive(message: KeyCacheMessage): void;
 }
@@ -55,7 +56,10 @@ export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache
   /** Counts forgettings: what was read before one must not be stored after it. */
   let forgotten = 0;
 
-  async function load(refs: readonly (readonly [string, AgentKeyRef])[]): Promise<void> {
+  async function load(
+    refs: readonly (readonly [string, AgentKeyRef])[],
+    keys: Map<string, CachedKey>,
+  ): Promise<void> {
     const before = forgotten;
     const found = new Map<string, AgentKeyRow>();
     for (const row of await findAgentKeys(
@@ -64,8 +68,14 @@ export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache
     )) {
       found.set(agentKeyName(row.tenant, row.agent, row.keyId), row);
     }
-    const entryTtl = before === forgotten ? ttl : 1;
-    for (const [name] of refs) cache.set(name, toEntry(found.get(name)), { ttl: entryTtl });
+    for (const [name] of refs) {
+      const row = found.get(name);
+      const entry = toEntry(row);
+      keys.set(name, entry);
+      // Unknown keys are asked for every time: a key can be used as soon as its registration was answered, and strangers
+      // cannot push out the keys in use.
+      if (row && before === forgotten) cache.set(name, entry, { ttl });
+    }
   }
 
   function toEntry(row: AgentKeyRow | undefined): CachedKey {
@@ -77,11 +87,17 @@ export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache
   }
 
   return {
-    async ensure(refs) {
-      const missing = [...refs].filter(([name]) => !cache.has(name));
-      for (let i = 0; i < missing.length; i += LOAD_MAX) await load(missing.slice(i, i + LOAD_MAX));
+    async find(refs) {
+      const keys = new Map<string, CachedKey>();
+      const missing: [string, AgentKeyRef][] = [];
+      for (const [name, ref] of refs) {
+        const entry = cache.get(name);
+        if (entry === undefined) missing.push([name, ref]);
+        else keys.set(name, entry);
+      }
+      for (let i = 0; i < missing.length; i += LOAD_MAX) await load(missing.slice(i, i + LOAD_MAX), keys);
+      return keys;
     },
-    get: (name) => cache.get(name, { allowStale: true }),
     receive(message) {
       switch (message.type) {
         case 'forget':

@@ -89,19 +89,7 @@ export function createJudge(): Judge {
     proof: 0,
     entity: 0,
   };
-  /** Holds the payload behind its hash label; the row is copied from here, so the text is encoded once. */
-  let payloadScratch = Buffer.alloc(64 * 1024);
   let scratch = Buffer.alloc(4 * 1024);
-  payloadScratch.set(DOMAIN.payloadPlain);
-
-  function writePayload(text: string): number {
-    const needed = LABEL_BYTES + text.length * 3;
-    if (payloadScratch.length < needed) {
-      payloadScratch = Buffer.alloc(needed * 2);
-      payloadScratch.set(DOMAIN.payloadPlain);
-    }
-    return LABEL_BYTES + payloadScratch.write(text, LABEL_BYTES, 'utf8');
-  }
 
   function reserveScratch(bytes: number): Buffer {
     if (scratch.length < bytes) scratch = Buffer.alloc(bytes * 2);
@@ -123,17 +111,18 @@ export function createJudge(): Judge {
 
   /** Rules, hashes, key and signature, in the protocol's order. */
   function rejectionOf(
-    { envelope, canonical, canonicalProblem }: PreparedVesEvent,
-    payloadEnd: number,
+    { payloads }: VesRequest,
+    event: PreparedVesEvent,
     signingHash: Buffer,
     cachedKey: CachedKey | undefined,
     nowMicros: number,
   ): Rejection | undefined {
+    const { envelope, payloadProblem } = event;
     const fault = checkVesEnvelope(envelope);
     if (fault) return fault;
-    if (canonical === undefined) return VES_REJECTION.schema('payload', canonicalProblem!);
+    if (payloadProblem !== undefined) return VES_REJECTION.schema('payload', payloadProblem);
     const hashFault =
-      envelope.payloadKind === 0 ? checkPlainHash(envelope, payloadEnd) : checkCipherHash(envelope);
+      envelope.payloadKind === 0 ? checkPlainHash(payloads, event) : checkCipherHash(envelope);
     if (hashFault) return hashFault;
     const problem = cachedKey ? keyProblem(cachedKey, nowMicros) : 'Agent key not found';
     if (problem !== undefined) return VES_REJECTION.agentKey(problem);
@@ -150,8 +139,9 @@ export function createJudge(): Judge {
     return valid ? undefined : VES_REJECTION.signature();
   }
 
-  function checkPlainHash({ fixed, fixedOffset }: VesEnvelope, payloadEnd: number): Rejection | undefined {
-    sha256Into(payloadScratch.subarray(0, payloadEnd), hash, 0);
+  function checkPlainHash(payloads: Uint8Array, event: PreparedVesEvent): Rejection | undefined {
+    const { fixed, fixedOffset } = event.envelope;
+    sha256Into(payloads.subarray(event.payloadStart - LABEL_BYTES, event.payloadEnd), hash, 0);
     for (let i = 0; i < 32; i++) {
       if (hash[i] !== fixed[fixedOffset + FIXED.payloadPlainHash + i]) return VES_REJECTION.payloadHash();
     }
@@ -174,14 +164,15 @@ export function createJudge(): Judge {
 
   return {
     ves(request, from, to, builder, keyOf, nowMicros) {
-      const { events, rejections, signingHashes, seenEvents, seenCommands } = request;
-      let keyName = '';
+      const { events, payloads, rejections, signingHashes, seenEvents, seenCommands } = request;
+      // Tenant and agent are the same throughout a request: only the key id can change.
+      let keyId = -1;
       let cachedKey: CachedKey | undefined;
       for (let i = from; i < to; i++) {
         const event = events[i]!;
-        const { envelope, canonical } = event;
+        const { envelope, payloadProblem } = event;
         const { fixed, fixedOffset } = envelope;
-        const payloadEnd = canonical === undefined ? 0 : writePayload(canonical);
+        const payload = payloads.subarray(event.payloadStart, event.payloadEnd);
         const signingHash = signingHashes.subarray(i * 32, i * 32 + 32);
         writeSigningHash(envelope, signingHashes, i * 32);
 
@@ -191,14 +182,13 @@ export function createJudge(): Judge {
         entry.commandOffset = fixedOffset + FIXED.commandId;
         entry.baseVersion = envelope.baseVersion;
         const repeated = events.length > 1 && remember(seenEvents, fixed, entry.idOffset);
-        const name = keyNameOf(envelope);
-        if (name !== keyName) {
-          keyName = name;
-          cachedKey = keyOf(name);
+        if (envelope.agentKeyId !== keyId) {
+          keyId = envelope.agentKeyId;
+          cachedKey = keyOf(keyNameOf(envelope));
         }
         const rejection = repeated
           ? undefined
-          : rejectionOf(event, payloadEnd, signingHash, cachedKey, nowMicros);
+          : rejectionOf(request, event, signingHash, cachedKey, nowMicros);
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
         else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset))
@@ -206,14 +196,12 @@ export function createJudge(): Judge {
         else entry.verdict = outcome.ACCEPTED;
 
         // A payload that is not what its hash says is not "the same" as anything stored.
-        if (canonical === undefined || rejection?.reason === 'invalid_payload_hash') entry.digest.fill(0);
+        if (payloadProblem !== undefined || rejection?.reason === 'invalid_payload_hash')
+          entry.digest.fill(0);
         else {
           signingHash.copy(proof, 0);
           for (let b = 0; b < 64; b++) proof[32 + b] = fixed[fixedOffset + FIXED.agentSignature + b]!;
-          const envelopeHash =
-            envelope.payloadKind === 1
-              ? nativeSha256(payloadScratch.subarray(LABEL_BYTES, payloadEnd))
-              : undefined;
+          const envelopeHash = envelope.payloadKind === 1 ? nativeSha256(payload) : undefined;
           contentDigest(
             proof,
             0,
@@ -233,7 +221,6 @@ export function createJudge(): Judge {
           continue;
         }
         writeEntityKey(fixed, fixedOffset + FIXED.tenantId, envelope.entityType, envelope.entityId);
-        const payload = payloadScratch.subarray(LABEL_BYTES, payloadEnd);
         const textUnits =
           envelope.entityType.length +
           envelope.entityId.length +
@@ -257,8 +244,7 @@ export function createJudge(): Judge {
       for (let i = from; i < to; i++) {
         const { envelope, canonical, canonicalProblem } = events[i]!;
         const { fixed } = envelope;
-        const payloadEnd = canonical === undefined ? 0 : writePayload(canonical);
-        const payload = payloadScratch.subarray(LABEL_BYTES, payloadEnd);
+        const payload = Buffer.from(canonical ?? '', 'utf8');
         entry.idBytes = fixed;
         entry.idOffset = LEGACY_FIXED.eventId;
         entry.commandBytes = envelope.hasCommandId ? fixed : undefined;

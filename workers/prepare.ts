@@ -4,7 +4,9 @@
  */
 import { isUtf8 } from 'node:buffer';
 import {
-  canonicalize,
+  type ByteSink,
+  canonicalizeInto,
+  DOMAIN,
   type EnvelopeFault,
   FIXED_BYTES,
   isJsonObject,
@@ -15,6 +17,7 @@ import {
   parseUuid,
   parseVesEnvelope,
   printLegacyJson,
+  type VesEnvelope,
 } from '../engine/protocol/index.js';
 import type { IngestScope } from './messages.js';
 import {
@@ -27,6 +30,8 @@ import {
   requestBase,
   type VesRequest,
 } from './request-context.js';
+
+const LABEL = DOMAIN.payloadPlain;
 
 /** Body bytes as text; invalid UTF-8 is refused rather than replaced, because it would be hashed as something else. */
 function decodeText(body: Uint8Array): string {
@@ -101,19 +106,47 @@ export function prepareVes(
   if (events.length > limits.batchEventsMax) tooMany(events.length, limits.batchEventsMax);
 
   const fixed = Buffer.allocUnsafe(events.length * FIXED_BYTES);
+  // Canonical payloads are about as long as the body that carried them.
+  const payloads: ByteSink = { bytes: Buffer.allocUnsafe(body.length + 64), length: 0 };
   const prepared: PreparedVesEvent[] = new Array(events.length);
   for (let i = 0; i < events.length; i++) {
     const read = parseVesEnvelope(events[i], { strictFormat, fixed, fixedOffset: i * FIXED_BYTES });
     if (!read.ok) faultOf(read, i);
-    const { envelope } = read;
-    const value = envelope.payloadKind === 0 ? envelope.payload : envelope.payloadEncrypted?.json;
-    const { canonical, canonicalProblem } = canonicalOf(() => canonicalize(value));
-    if (canonical !== undefined) checkSize(canonical, i, limits.payloadBytesMax);
-    prepared[i] = { envelope, canonical, canonicalProblem };
+    prepared[i] = preparePayload(read.envelope, payloads);
+    const { payloadStart, payloadEnd } = prepared[i]!;
+    if (payloadEnd - payloadStart > limits.payloadBytesMax)
+      payloadTooLarge(i, payloadEnd - payloadStart, limits.payloadBytesMax);
   }
   authorise(scope, agent, prepared, 'source_agent_id');
   const signingHashes = Buffer.allocUnsafe(events.length * 32);
-  return { kind: 'ves', ...requestBase(slot, deadlineMs), events: prepared, signingHashes };
+  return {
+    kind: 'ves',
+    ...requestBase(slot, deadlineMs),
+    events: prepared,
+    payloads: payloads.bytes,
+    signingHashes,
+  };
+}
+
+/** Appends label and canonical payload (or encryption envelope) to the sink. */
+function preparePayload(envelope: VesEnvelope, sink: ByteSink): PreparedVesEvent {
+  if (sink.length + LABEL.length > sink.bytes.length) grow(sink);
+  sink.bytes.set(LABEL, sink.length);
+  const start = sink.length + LABEL.length;
+  sink.length = start;
+  try {
+    canonicalizeInto(envelope.payloadKind === 0 ? envelope.payload : envelope.payloadEncrypted?.json, sink);
+    return { envelope, payloadStart: start, payloadEnd: sink.length, payloadProblem: undefined };
+  } catch (error) {
+    if (!(error instanceof JcsError)) throw error;
+    return { envelope, payloadStart: start, payloadEnd: start, payloadProblem: `payload ${error.message}` };
+  }
+}
+
+function grow(sink: ByteSink): void {
+  const larger = Buffer.allocUnsafe(sink.bytes.length * 2);
+  larger.set(sink.bytes);
+  sink.bytes = larger;
 }
 
 /** Reads a legacy ingest request, keeping the number tokens that its payload hashes cover. Throws ServiceError. */

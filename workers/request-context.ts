@@ -10,11 +10,15 @@ import {
 import type { RequestOutcome } from '../engine/sequencer/index.js';
 import type { IngestScope, RequestError } from './messages.js';
 
-/** One event of a request after parsing; `canonical` is the payload's canonical text, or why it has none. */
+/**
+ * One event of a request after parsing. Its canonical payload lies at [payloadStart, payloadEnd) of the request's
+ * `payloads`, right behind the label of the payload hash; or `payloadProblem` says why it has no canonical form.
+ */
 export interface PreparedVesEvent {
   readonly envelope: VesEnvelope;
-  readonly canonical: string | undefined;
-  readonly canonicalProblem: string | undefined;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  readonly payloadProblem: string | undefined;
 }
 
 export interface PreparedLegacyEvent {
@@ -38,6 +42,8 @@ export interface RequestBase {
 export interface VesRequest extends RequestBase {
   readonly kind: 'ves';
   readonly events: readonly PreparedVesEvent[];
+  /** Per event: the label of the payload hash, then the canonical payload. */
+  readonly payloads: Uint8Array;
   /** 32 bytes per event, filled in while judging. */
   readonly signingHashes: Buffer;
 }

@@ -18,7 +18,7 @@ import {
   STREAM_VES,
 } from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
-import { type AgentKeyRef, createAgentKeyCache } from './agent-key-cache.js';
+import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-key-cache.js';
 import { createJudge, keyNameOf } from './judge.js';
 import {
   type BatchMessage,
@@ -125,10 +125,11 @@ export default async function verify(task: VerifyTask): Promise<VerifyResult> {
 
   const mine = turn.then(async () => {
     prepareAll(task, requests, errors);
-    await loadKeys(requests, errors);
+    const agentKeys = await findKeys(requests, errors);
     undecided = 1; // held open until everything is handed over
     await judgeAll(
       requests,
+      agentKeys,
       (n) => {
         undecided += n;
       },
@@ -172,23 +173,26 @@ function prepareAll(
   }
 }
 
-async function loadKeys(requests: (PreparedRequest | undefined)[], errors: RequestError[]): Promise<void> {
+/** The keys that the bundle's events claim; where they cannot be read the request fails. */
+async function findKeys(
+  requests: (PreparedRequest | undefined)[],
+  errors: RequestError[],
+): Promise<ReadonlyMap<string, CachedKey>> {
   const wanted = new Map<string, AgentKeyRef>();
   for (const request of requests) {
     if (request?.kind !== 'ves') continue;
-    let previous = '';
+    let previous = -1;
     for (const { envelope } of request.events) {
+      if (envelope.agentKeyId === previous) continue;
+      previous = envelope.agentKeyId;
       const name = keyNameOf(envelope);
-      if (name === previous) continue;
-      previous = name;
-      if (wanted.has(name) || keys.get(name) !== undefined) continue;
+      if (wanted.has(name)) continue;
       const [tenant, agent] = name.split('/') as [string, string];
       wanted.set(name, { tenant, agent, keyId: envelope.agentKeyId });
     }
   }
-  if (wanted.size === 0) return;
   try {
-    await keys.ensure(wanted);
+    return await keys.find(wanted);
   } catch {
     for (const request of requests) {
       if (request?.kind !== 'ves') continue;
@@ -197,15 +201,18 @@ async function loadKeys(requests: (PreparedRequest | undefined)[], errors: Reque
         'The agents’ keys cannot be read because the database is unavailable; nothing was stored';
       errors.push({ request: request.slot, code: 'SERVICE_UNAVAILABLE', message });
     }
+    return new Map();
   }
 }
 
 async function judgeAll(
   requests: (PreparedRequest | undefined)[],
+  agentKeys: ReadonlyMap<string, CachedKey>,
   expect: (requests: number) => void,
   decided: () => void,
 ): Promise<void> {
   const open = builders.map(() => new Map<number, PreparedRequest>());
+  const keyOf = (name: string) => agentKeys.get(name);
   const handOver = (p: number) => {
     if (open[p]!.size === 0) return;
     const batchId = ++batchIds;
@@ -236,7 +243,7 @@ async function judgeAll(
     );
     for (let from = 0; from < request.events.length; from += EVENTS_PER_TURN) {
       const to = Math.min(from + EVENTS_PER_TURN, request.events.length);
-      if (request.kind === 'ves') judge.ves(request, from, to, builder, keys.get, Date.now() * 1000);
+      if (request.kind === 'ves') judge.ves(request, from, to, builder, keyOf, Date.now() * 1000);
       else judge.legacy(request, from, to, builder);
       sinceTurn += to - from;
       if (sinceTurn < EVENTS_PER_TURN) continue;

@@ -54,7 +54,11 @@ export function createCommitter(options: CommitterOptions): Committer {
   });
 
   function feed(event: PartitionEvent): void {
-    pending.push(...partition.step(event));
+    for (const effect of partition.step(event)) {
+      // L8: a request refused on arrival is told so now, not after the transaction that happens to be running.
+      if (effect.type === 'reply') options.reply(effect.submission);
+      else pending.push(effect);
+    }
     if (!running) void run();
   }
 

@@ -32,7 +32,7 @@ export const COPY_TRAILER = Buffer.from('ffff', 'hex');
 export interface VesRowParts {
   readonly envelope: VesEnvelope;
   /** Canonical payload, or the canonical encryption envelope, as UTF-8. */
-  readonly payload: Buffer;
+  readonly payload: Uint8Array;
   /** 8 bytes. */
   readonly entityKey: Uint8Array;
   /** 32 bytes. */
@@ -61,7 +61,7 @@ export function encodeVesRow(target: Buffer, offset: number, parts: VesRowParts,
   at = writeText(target, at, envelope.entityId);
   at = writeText(target, at, envelope.eventType);
   at = writeText(target, at, envelope.createdAt);
-  at = writeBuffer(target, at, payload);
+  at = writeLong(target, at, payload);
   const encrypted = envelope.payloadKind === 1;
   at = target.writeInt32BE(encrypted ? 160 : 128, at);
   encoded.proof = at - offset;
@@ -85,7 +85,7 @@ export interface LegacyRowParts {
   readonly entityId: string;
   readonly eventType: string;
   readonly createdAt: string;
-  readonly payload: Buffer;
+  readonly payload: Uint8Array;
   readonly payloadHash: Uint8Array;
   readonly signature: Uint8Array | undefined;
   readonly entityKey: Uint8Array;
@@ -113,7 +113,7 @@ export function encodeLegacyRow(
   at = writeText(target, at, parts.entityId);
   at = writeText(target, at, parts.eventType);
   at = writeText(target, at, parts.createdAt);
-  at = writeBuffer(target, at, parts.payload);
+  at = writeLong(target, at, parts.payload);
   at = writeBytes(target, at, parts.payloadHash, 0, 32);
   at = parts.signature
     ? writeBytes(target, at, parts.signature, 0, parts.signature.length)
@@ -136,9 +136,11 @@ function writeBytes(target: Buffer, at: number, source: Uint8Array, from: number
   return copy(source, from, target, target.writeInt32BE(length, at), length);
 }
 
-function writeBuffer(target: Buffer, at: number, source: Buffer): number {
+/** For long values: a native copy. */
+function writeLong(target: Buffer, at: number, source: Uint8Array): number {
   const start = target.writeInt32BE(source.length, at);
-  return start + source.copy(target, start);
+  target.set(source, start);
+  return start + source.length;
 }
 
 function writeText(target: Buffer, at: number, text: string): number {

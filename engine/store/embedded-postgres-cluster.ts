@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  accessSync,
   chownSync,
   closeSync,
   constants,
@@ -112,9 +113,22 @@ export const ensureCluster = (dataDir: string, user: ServerUser, binaries: Postg
   }
 };
 
-/** Creates a private directory; parents as needed. */
+/**
+ * Creates a private directory, parents as needed.
+ *
+ * @throws ServiceError DATABASE_START_FAILED when it cannot be made or written to
+ */
 export const ensurePrivateDirectory = (directory: string): void => {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new ServiceError(
+      'DATABASE_START_FAILED',
+      `The data directory ${directory} cannot be used (${(cause as Error).message}): make it writable for user ${process.getuid?.()}, or set DATA_DIR.`,
+      { cause },
+    );
+  }
 };
 
 function removeDrafts(dataDir: string): void {

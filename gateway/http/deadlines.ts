@@ -19,15 +19,13 @@ export function createDeadlines(bodyTimeoutMs: number): Deadlines {
     const now = Date.now();
     const bodyDue = performance.now() - bodyTimeoutMs;
     for (const exchange of open) {
-      if (exchange.phase === 'receiving' && exchange.startedAt <= bodyDue)
-        exchange.fail(new ServiceError('REQUEST_TIMEOUT'), { close: true });
-      else if (exchange.deadlineMs <= now)
-        exchange.fail(
-          exchange.phase === 'receiving'
-            ? new ServiceError('REQUEST_TIMEOUT')
-            : new ServiceError('TIMEOUT', exchange.timeoutMessage),
-          { close: exchange.phase === 'receiving' },
-        );
+      const late = exchange.deadlineMs <= now;
+      if (exchange.phase === 'receiving') {
+        if (late || exchange.startedAt <= bodyDue)
+          exchange.fail(new ServiceError('REQUEST_TIMEOUT'), { close: true });
+      } else if (late) {
+        exchange.fail(new ServiceError('TIMEOUT', exchange.timeoutMessage));
+      }
     }
   };
   const timer = setInterval(sweep, SWEEP_MS).unref();

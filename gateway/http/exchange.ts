@@ -9,9 +9,9 @@ import type { Route } from './router.js';
 /**
  * One request from its head to its answer. Three phases, each left once:
  *
- *   receiving  the body is arriving          -> working | done
- *   working    a handler has it              -> done
- *   done       answered, or the client left  (whatever comes later is dropped)
+ *   receiving  the body is arriving                                  -> working | done
+ *   working    a handler has it, or will once the credentials are known -> done
+ *   done       answered, or the client left; whatever comes later is dropped
  */
 export type ExchangePhase = 'receiving' | 'working' | 'done';
 

@@ -6,8 +6,9 @@
  *   uWS close the connection without an answer; an ingest request that was under way may have been stored, and re-sending it
  *   is safe. Common clients do not pipeline unless told to.
  * - Both Transfer-Encoding and Content-Length, bad chunk sizes and bad lengths: 400 in HTML and the connection is closed.
- *   HTTP/1.0, other protocols and absolute request targets: 505. Headers beyond about 16 kB: 431. These answers are written
- *   by uWS and carry neither our headers nor the JSON error body.
+ *   HTTP/1.0, other protocols and absolute request targets: 505. Headers beyond 4 kB when they arrive in more than one
+ *   piece, and beyond some 64 kB in any case: 431. These answers are written by uWS and carry neither our headers nor the
+ *   JSON error body.
  * - Several Content-Length headers are let through with the first one's value: refused here.
  * - No Host, too many headers or control characters in them: no answer; the connection is closed when idle for about 10 s.
  * - A body that arrives slower than about 16 kB per 10 s is cut off with its connection after 10 to 14 s, which can precede
@@ -126,6 +127,7 @@ export function createServer(options: ServerOptions): HttpServer {
       else authorized.then(() => run(exchange, route), exchange.fail);
     };
     if (route.body === undefined) {
+      exchange.phase = 'working';
       runAuthorized();
       return;
     }
@@ -136,6 +138,7 @@ export function createServer(options: ServerOptions): HttpServer {
       return;
     }
     receiveBody(res, exchange, bodyLimits, (body, keep) => {
+      exchange.phase = 'working';
       // The lookup of unknown credentials outlasts the view on the socket's memory.
       exchange.body = authorized === true ? body : (keep() ?? NO_BODY);
       runAuthorized();
@@ -202,7 +205,6 @@ const refusal = (code: ErrorCode, message: string, options: Refusal['options'] =
 
 function run(exchange: Exchange, route: Route): void {
   if (exchange.phase === 'done') return;
-  exchange.phase = 'working';
   try {
     route.handler(exchange);
   } catch (error) {

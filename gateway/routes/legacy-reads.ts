@@ -1,10 +1,10 @@
+import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
 import { readLegacyHead } from '../../engine/store/heads.js';
 import { readLegacyEntity, readLegacyEvents } from '../../engine/store/legacy-events.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, jsonText, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
-import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX } from '../input/limits.js';
 import { pathText } from '../input/parse.js';
 import { entityPageOf, eventRangeOf, streamOf } from '../input/stream-query.js';
 import { renderLegacyEvent } from '../render/legacy-envelope.js';

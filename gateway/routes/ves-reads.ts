@@ -1,3 +1,4 @@
+import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
 import { readVesHead } from '../../engine/store/heads.js';
 import { readVesEntity, readVesEvents, type VesEventRow } from '../../engine/store/ves-events.js';
@@ -5,7 +6,6 @@ import { answering, type Exchange } from '../http/exchange.js';
 import { json, jsonText, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
 import type { GatewayIdentity } from '../identity.js';
-import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX } from '../input/limits.js';
 import { pathText } from '../input/parse.js';
 import { entityPageOf, eventRangeOf, streamOf } from '../input/stream-query.js';
 import { renderVesEnvelope } from '../render/ves-envelope.js';

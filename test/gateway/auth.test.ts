@@ -111,6 +111,35 @@ test('without a database credentials cannot be checked: 503, and the bootstrap k
   await g.close();
 });
 
+test('credentials that cannot be checked in time are answered 504, not as a late body', async () => {
+  const g = await startTestGateway({ env: { REQUEST_TIMEOUT_SECS: '1', BODY_TIMEOUT_SECS: '1' } });
+  const locked = await g.sql.reserve();
+  await locked`begin`;
+  await locked`lock table api_keys in access exclusive mode`;
+  const key = generateApiKey(TENANT);
+  const replies = await Promise.all([
+    g.call('GET', HEAD, { key }),
+    g.call('POST', '/api/v1/ves/events/ingest', { key, body: {} }),
+  ]);
+  expect(replies.map((reply) => reply.body.code)).toEqual(['TIMEOUT', 'TIMEOUT']);
+  expect(g.ingest.taken.length).toBe(0);
+  await locked`rollback`;
+  locked.release();
+  await g.close();
+});
+
+test('with a pool of their own, credentials are checked while slow reads fill the other', async () => {
+  const g = await startTestGateway({ ownAuthPool: true });
+  const key = await g.apiKey();
+  const slow = Array.from({ length: 20 }, () => g.sql`select pg_sleep(60)`.catch(() => {}));
+  await sleep(50);
+  const start = Date.now();
+  expect((await g.call('POST', '/api/v1/ves/events/ingest', { key, body: {} })).status).toBe(200);
+  expect(Date.now() - start).toBeLessThan(1000);
+  await g.close();
+  await Promise.all(slow);
+});
+
 test('reading credentials splits off known schemes only', () => {
   expect(readCredentials('', '')).toEqual({ kind: 'missing' });
   expect(readCredentials('ApiKey  k ', '')).toEqual({ kind: 'api-key', key: 'k' });

@@ -113,6 +113,28 @@ test('Expect: 100-continue is honoured', async () => {
   raw.socket.destroy();
 });
 
+test('headers of more than 4 kB pass in one piece and may be refused in several', async () => {
+  const request = `GET /health HTTP/1.1\r\nHost: x\r\nx-a: ${'a'.repeat(6000)}\r\n\r\n`;
+  expect((await send(request)).text).toMatch(/^HTTP\/1\.1 200 /);
+  const raw = openRaw(g.port);
+  raw.socket.write(request.slice(0, 5000));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  raw.socket.write(request.slice(5000));
+  expect(await raw.closed).toMatch(/^HTTP\/1\.1 431 /);
+});
+
+test('a refusal before the body leaves the connection usable', async () => {
+  const raw = openRaw(g.port);
+  raw.socket.write(
+    `POST /api/v1/ves/events/ingest HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 300000\r\n\r\n`,
+  );
+  await raw.until('AUTH_REQUIRED');
+  for (let i = 0; i < 30; i++) raw.socket.write('x'.repeat(10_000));
+  raw.socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+  await raw.until('"healthy"');
+  raw.socket.destroy();
+});
+
 test('a client that asks for the end of the connection gets it with the answer', async () => {
   const { text, closed } = await send('GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   expect(text).toContain('"healthy"');

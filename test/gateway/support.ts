@@ -101,11 +101,16 @@ export async function startTestGateway(
     env?: Record<string, string>;
     migrated?: boolean;
     readiness?: GatewayDeps['readiness'];
+    /** Credentials are checked through a pool of their own. */
+    ownAuthPool?: boolean;
     collectStats?: NonNullable<GatewayDeps['collectStats']>;
   } = {},
 ): Promise<TestGateway> {
   const database = await createTestDatabase({ migrated: options.migrated ?? true });
   const sql = connectDatabase(database.target, { max: 5, applicationName: 'gateway-test' });
+  const authSql = options.ownAuthPool
+    ? connectDatabase(database.target, { max: 2, applicationName: 'gateway-test-auth' })
+    : undefined;
   const ingest = createTestIngest();
   const logLines: string[] = [];
   const gateway = createGateway({
@@ -116,6 +121,7 @@ export async function startTestGateway(
       ...options.env,
     }),
     sql,
+    ...(authSql ? { authSql } : {}),
     ingest,
     identity,
     log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
@@ -123,8 +129,17 @@ export async function startTestGateway(
     readiness: options.readiness ?? (() => ({ ready: true })),
     ...(options.collectStats ? { collectStats: options.collectStats } : {}),
   });
-  const { port } = await gateway.listen();
   const agent = new Agent({ connections: 64 });
+  const close = async () => {
+    gateway.close();
+    await agent.destroy();
+    await Promise.all([sql.end({ timeout: 1 }), authSql?.end({ timeout: 1 })]);
+    await database.drop();
+  };
+  const { port } = await gateway.listen().catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
 
   return {
     sql,
@@ -168,12 +183,7 @@ export async function startTestGateway(
       });
       return key;
     },
-    async close() {
-      gateway.close();
-      await agent.destroy();
-      await sql.end({ timeout: 1 });
-      await database.drop();
-    },
+    close,
   };
 }
 

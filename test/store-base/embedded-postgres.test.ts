@@ -219,6 +219,14 @@ describe('embedded PostgreSQL', () => {
     expect(existsSync(join(dataDir, 'service.lock'))).toBe(false);
   });
 
+  test('says so when the data directory cannot be used', async () => {
+    writeFileSync(dataDir, 'a file');
+    await expect(start()).rejects.toMatchObject({
+      code: 'DATABASE_START_FAILED',
+      message: expect.stringMatching(/data directory .* cannot be used .* set DATA_DIR/),
+    });
+  });
+
   test.runIf(isRoot && process.platform === 'linux')(
     'runs below a directory that only root may enter',
     async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -16,44 +16,61 @@ declare module 'vitest' {
 const MIB = 1024 ** 2;
 const QUIT_TIMEOUT_MS = 5000;
 
-/** One PostgreSQL server for the whole run, in a temporary directory that is gone afterwards, whatever happens. */
+/**
+ * One PostgreSQL server for the whole run, and one directory for all temporary files of all tests. Both are gone
+ * afterwards, whatever happens: when the run is interrupted, tests have no chance to tidy up themselves.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), 'sseq-test-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
-  let pid: number | undefined;
+  chmodSync(directory, 0o711); // root's tests run servers of other users below it
+  process.env.TMPDIR = directory; // the test processes inherit it
+
   const onExit = () => {
-    if (pid !== undefined) endNow(pid);
-    remove();
+    endServersBelow(directory);
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   };
   // The runner's own handlers for SIGINT and SIGTERM end the process without waiting for the teardown below.
   process.once('exit', onExit);
 
   const server = await startEmbeddedPostgres({
-    dataDir: directory,
+    dataDir: join(directory, 'server'),
     sharedBuffers: 128 * MIB,
     walSizeMax: 512 * MIB,
     connectionsMax: 200,
     log: () => {},
   });
-  pid = server.pid;
   project.provide('postgresServer', server.target);
 
   return async () => {
     await server.stop();
-    pid = undefined;
     process.removeListener('exit', onExit);
-    remove();
+    onExit();
   };
 }
 
 /** In an exit handler nothing asynchronous happens any more: ask for the immediate shutdown and wait on the spot. */
-function endNow(pid: number): void {
+function endServersBelow(directory: string): void {
+  const pids = findServers(directory).filter((pid) => pid > 1 && pid !== process.pid && isAlive(pid));
   const deadline = Date.now() + QUIT_TIMEOUT_MS;
   const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (const pid of pids) signal(pid, 'SIGQUIT');
+  while (pids.some(isAlive) && Date.now() < deadline) Atomics.wait(pause, 0, 0, 20);
+  for (const pid of pids.filter(isAlive)) signal(pid, 'SIGKILL');
+}
+
+/** Servers write their process id into their cluster; clusters lie at most four levels below the run's directory. */
+function findServers(directory: string, depth = 0): number[] {
+  const pidFile = join(directory, 'postmaster.pid');
+  if (existsSync(pidFile)) return [Number.parseInt(readFileSync(pidFile, 'utf8'), 10)];
+  if (depth === 4) return [];
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) => findServers(join(directory, entry.name), depth + 1));
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGQUIT');
-    while (isAlive(pid) && Date.now() < deadline) Atomics.wait(pause, 0, 0, 20);
-    if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    process.kill(pid, name);
   } catch {
     // it has ended already
   }
