@@ -109,21 +109,22 @@ export function createJudge(): Judge {
     sha256Into(preimage.subarray(0, writeEntityKeyPreimage(preimage, 0, ids, offset, type, id)), key, 0);
   }
 
-  /** Rules, hashes, key and signature, in the protocol's order. */
-  function rejectionOf(
-    { payloads }: VesRequest,
-    event: PreparedVesEvent,
-    signingHash: Buffer,
-    cachedKey: CachedKey | undefined,
-    nowMicros: number,
-  ): Rejection | undefined {
+  /** What is wrong with the event whoever sent it: rules and hashes, in the protocol's order. */
+  function contentFault({ payloads }: VesRequest, event: PreparedVesEvent): Rejection | undefined {
     const { envelope, payloadProblem } = event;
     const fault = checkVesEnvelope(envelope);
     if (fault) return fault;
     if (payloadProblem !== undefined) return VES_REJECTION.schema('payload', payloadProblem);
-    const hashFault =
-      envelope.payloadKind === 0 ? checkPlainHash(payloads, event) : checkCipherHash(envelope);
-    if (hashFault) return hashFault;
+    return envelope.payloadKind === 0 ? checkPlainHash(payloads, event) : checkCipherHash(envelope);
+  }
+
+  /** What is wrong with its key or signature. */
+  function authorFault(
+    envelope: VesEnvelope,
+    signingHash: Buffer,
+    cachedKey: CachedKey | undefined,
+    nowMicros: number,
+  ): Rejection | undefined {
     const problem = cachedKey ? keyProblem(cachedKey, nowMicros) : 'Agent key not found';
     if (problem !== undefined) return VES_REJECTION.agentKey(problem);
     const scheme = refuseSignatureScheme(envelope.signatureScheme);
@@ -170,7 +171,7 @@ export function createJudge(): Judge {
       let cachedKey: CachedKey | undefined;
       for (let i = from; i < to; i++) {
         const event = events[i]!;
-        const { envelope, payloadProblem } = event;
+        const { envelope } = event;
         const { fixed, fixedOffset } = envelope;
         const payload = payloads.subarray(event.payloadStart, event.payloadEnd);
         const signingHash = signingHashes.subarray(i * 32, i * 32 + 32);
@@ -186,18 +187,17 @@ export function createJudge(): Judge {
           keyId = envelope.agentKeyId;
           cachedKey = keyOf(keyNameOf(envelope));
         }
-        const rejection = repeated
-          ? undefined
-          : rejectionOf(request, event, signingHash, cachedKey, nowMicros);
+        const fault = repeated ? undefined : contentFault(request, event);
+        const rejection =
+          fault ?? (repeated ? undefined : authorFault(envelope, signingHash, cachedKey, nowMicros));
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
         else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset))
           entry.verdict = outcome.REPEATED_COMMAND_ID;
         else entry.verdict = outcome.ACCEPTED;
 
-        // A payload that is not what its hash says is not "the same" as anything stored.
-        if (payloadProblem !== undefined || rejection?.reason === 'invalid_payload_hash')
-          entry.digest.fill(0);
+        // L2: what breaks a rule, or is not what its hash says, is not "the same" as anything stored.
+        if (fault) entry.digest.fill(0);
         else {
           signingHash.copy(proof, 0);
           for (let b = 0; b < 64; b++) proof[32 + b] = fixed[fixedOffset + FIXED.agentSignature + b]!;

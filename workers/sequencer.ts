@@ -26,6 +26,7 @@ import type {
 import { createMicrosClock } from './micros-clock.js';
 import { sha256Into } from './native-crypto.js';
 import { threadCpuMicros } from './thread-cpu.js';
+import { nameThread } from './thread-name.js';
 
 /** How long a partition stays with a silent owner. */
 const LEASE_MS = 10_000;
@@ -40,6 +41,7 @@ const { config, database, identity, instanceId, partition } = workerData as Work
 };
 const { partitions, commitTimeoutMs, groupEventsMax, groupBytesMax } = config.sequencer;
 
+nameThread(`partition-${partition}`);
 const clock = createMicrosClock();
 const keyVersion = () => identity.keyVersion;
 const store = createGroupStore({

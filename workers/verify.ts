@@ -36,10 +36,12 @@ import {
 import { prepareLegacy, prepareVes } from './prepare.js';
 import { createRenderer, type Rendered } from './render.js';
 import { type PreparedRequest, refuse, requestError } from './request-context.js';
+import { nameThread } from './thread-name.js';
 
 /** Events judged before the thread looks at its ports again, and before a batch is handed over early. */
 const EVENTS_PER_TURN = 64;
 
+nameThread(`verify-${threadId}`);
 const setup = workerData as WorkerSetup;
 const { config, identity } = setup;
 const partitions = config.sequencer.partitions;

@@ -15,7 +15,7 @@
 import * as code from './outcome.js';
 import type { GroupPlan } from './plan.js';
 import type { GroupNeeds, Snapshot } from './ports.js';
-import { halve, type Slice, type Submission, wholeSlice } from './submission.js';
+import { halve, type Slice, type Submission, TENTATIVE_WRITTEN, wholeSlice } from './submission.js';
 
 /** Caps of a group and of the queue; see docs/configuration.md. */
 export interface PartitionLimits {
@@ -172,7 +172,7 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
   function giveUp(group: readonly Slice[], outcome: number): PartitionEffect[] {
     for (const { submission, from, to } of group) {
       for (let index = from; index < to; index++) {
-        const unknown = submission.tentative?.[index] === 1;
+        const unknown = submission.tentative?.[index] === TENTATIVE_WRITTEN;
         code.setOutcome(submission.outcome, index, unknown ? code.OUTCOME_UNKNOWN : outcome);
       }
       submission.undecided -= to - from;

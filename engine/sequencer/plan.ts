@@ -30,7 +30,7 @@ import type {
   StreamRef,
 } from './ports.js';
 import type { StreamKey } from './stream.js';
-import type { Slice, Submission } from './submission.js';
+import { type Slice, type Submission, TENTATIVE_DECIDED, TENTATIVE_WRITTEN } from './submission.js';
 
 /** Microseconds from the Unix epoch to the Postgres epoch (2000-01-01). */
 const PG_EPOCH_MICROS = 946_684_800_000_000;
@@ -136,6 +136,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
     }[] = [];
     const keyVersion = identity.keyVersion();
     const pgMicros = nowMicros - PG_EPOCH_MICROS;
+    const lostWriteStored = wasLostWriteStored(group, snapshot);
 
     for (const slice of group) {
       const { submission } = slice;
@@ -159,6 +160,8 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
       }
       for (let index = slice.from; index < slice.to; index++) {
         const event = submission.firstEvent + index;
+        // Decided before its neighbours that are stored now: decided anew it might be stored after them, out of order.
+        if (lostWriteStored && submission.tentative?.[index] === TENTATIVE_DECIDED) continue;
         const verdict = eventVerdict(batch, event);
         if (verdict === code.REPEATED_EVENT_ID) {
           decided.push({ slice, index, code: verdict, sequence: 0, at: 0, key: 0 });
@@ -170,7 +173,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
           ?.find((known) => known.tenant === submission.tenant);
         if (stored) {
           const mine = stored.stream === stream && stored.digest === eventDigest(batch, event);
-          const tentative = submission.tentative?.[index] === 1;
+          const tentative = submission.tentative?.[index] === TENTATIVE_WRITTEN;
           let outcome = code.EVENT_ID_TAKEN;
           // L2: the same envelope again gets the first receipt; a lost commit that did happen is simply an acceptance.
           if (mine && tentative) outcome = code.ACCEPTED;
@@ -272,20 +275,24 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
             sequencedAtMicros: nowMicros,
           };
 
+    function recordDecided(): void {
+      for (const { slice, index, code: outcome, sequence, at, key, by } of decided) {
+        const target = slice.submission.outcome;
+        code.setOutcome(target, index, outcome, sequence, at, key);
+        if (by !== undefined) {
+          target.sequencers ??= new Map();
+          target.sequencers.set(index, by);
+        }
+      }
+    }
+
     return {
       write,
       settle() {
         for (const { slice, index, sequence } of accepted) {
           code.setOutcome(slice.submission.outcome, index, code.ACCEPTED, sequence, nowMicros, keyVersion);
         }
-        for (const { slice, index, code: outcome, sequence, at, key, by } of decided) {
-          const target = slice.submission.outcome;
-          code.setOutcome(target, index, outcome, sequence, at, key);
-          if (by !== undefined) {
-            target.sequencers ??= new Map();
-            target.sequencers.set(index, by);
-          }
-        }
+        recordDecided();
         for (const { submission, from, to } of group) {
           submission.undecided -= to - from;
           submission.outcome.head = progress.get(submission.stream)!.head;
@@ -293,12 +300,31 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
       },
       markTentative() {
         for (const { slice, index } of accepted) {
-          slice.submission.tentative ??= new Uint8Array(slice.submission.eventCount);
-          slice.submission.tentative[index] = 1;
+          mark(slice.submission, index, TENTATIVE_WRITTEN);
         }
+        for (const { slice, index } of decided) mark(slice.submission, index, TENTATIVE_DECIDED);
+        recordDecided();
       },
     };
   };
+}
+
+function mark(submission: Submission, index: number, tentative: number): void {
+  submission.tentative ??= new Uint8Array(submission.eventCount);
+  submission.tentative[index] = tentative;
+}
+
+/** Whether the write that got lost did happen: a transaction is stored whole or not at all, so one of its events tells. */
+function wasLostWriteStored(group: readonly Slice[], snapshot: Snapshot): boolean {
+  return group.some(({ submission: { batch, kind, tenant, stream, firstEvent, tentative }, from, to }) => {
+    for (let index = from; tentative && index < to; index++) {
+      if (tentative[index] !== TENTATIVE_WRITTEN) continue;
+      const event = firstEvent + index;
+      const stored = snapshot.events.get(`${kind}${eventId(batch, event)}`)?.find((known) => known.tenant === tenant);
+      if (stored && stored.stream === stream && stored.digest === eventDigest(batch, event)) return true;
+    }
+    return false;
+  });
 }
 
 export type Planner = ReturnType<typeof createPlanner>;

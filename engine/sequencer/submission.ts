@@ -30,9 +30,14 @@ export interface Submission {
   readonly outcome: RequestOutcome;
   /** Events without an outcome yet. */
   undecided: number;
-  /** Per event: 1 when it was in a write whose outcome got lost, so finding it stored means "accepted", not "replayed". */
+  /** Per event, what the last write whose outcome got lost meant for it: one of the TENTATIVE_* marks, 0 = nothing. */
   tentative: Uint8Array | undefined;
 }
+
+/** The event was in the write: finding it stored means "accepted", not "replayed". */
+export const TENTATIVE_WRITTEN = 1;
+/** The plan of the write decided the event otherwise (its outcome is recorded): that stands if the write did happen. */
+export const TENTATIVE_DECIDED = 2;
 
 /** Events [from, to) of a submission, counted within the submission. */
 export interface Slice {

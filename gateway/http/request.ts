@@ -14,6 +14,8 @@ export interface RequestHead {
   readonly authorization: string;
   readonly apiKey: string;
   readonly contentType: string;
+  /** Empty when absent. */
+  readonly contentEncoding: string;
   /** Declared size of the body in bytes; `undefined` when absent. */
   readonly contentLength: number | undefined;
   /** Why the framing of the body cannot be trusted; `undefined` if it can. */
@@ -28,6 +30,7 @@ export function readHead(req: HttpRequest): RequestHead {
   let authorization = '';
   let apiKey = '';
   let contentType = '';
+  let contentEncoding = '';
   let contentLength: string | undefined;
   let framingFault: string | undefined;
   req.forEach((name, value) => {
@@ -43,6 +46,9 @@ export function readHead(req: HttpRequest): RequestHead {
         break;
       case 'content-type':
         contentType = value;
+        break;
+      case 'content-encoding':
+        contentEncoding = value;
         break;
       case 'content-length':
         // uWS takes the first of several; a proxy in front may take another (RFC 9112 section 6.3).
@@ -62,6 +68,7 @@ export function readHead(req: HttpRequest): RequestHead {
     authorization,
     apiKey,
     contentType,
+    contentEncoding,
     contentLength: contentLength === undefined ? undefined : Number(contentLength),
     framingFault,
   };

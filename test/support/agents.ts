@@ -1,6 +1,11 @@
 import { createHash, createPrivateKey, createPublicKey, randomBytes, randomUUID, sign } from 'node:crypto';
 import { type EventDraft, type SignedEvent, signEvent } from '../../agent/sign-event.js';
-import { decodeHex, type ReceiptJson, type VesEnvelopeJson, verifyReceipt } from '../../engine/protocol/index.js';
+import {
+  decodeHex,
+  type ReceiptJson,
+  type VesEnvelopeJson,
+  verifyReceipt,
+} from '../../engine/protocol/index.js';
 
 /** What the service answered. */
 export interface Answer<Body = Json> {
