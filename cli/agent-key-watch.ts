@@ -1,5 +1,5 @@
+import { openChangeFeed } from '../engine/store/change-feed.js';
 import type { Sql } from '../engine/store/connection.js';
-import { openChangeFeed } from '../gateway/auth/change-feed.js';
 import type { KeyCacheMessage } from '../workers/messages.js';
 
 /** How soon the workers learn that notifications may be missing. */

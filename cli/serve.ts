@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { type Config, loadConfig } from '../engine/config/index.js';
 import { toServiceError } from '../engine/errors/index.js';
 import { encodeHex } from '../engine/protocol/index.js';
+import { isLostSession } from '../engine/store/lost-session.js';
 import { ADMIN_KEY_FILE } from './data-dir.js';
 import { createLog } from './log.js';
 import { type Service, startService, VERSION } from './service.js';
@@ -50,9 +51,10 @@ export async function serve(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT', 0));
   process.on('SIGTERM', () => stop('SIGTERM', 0));
   process.on('uncaughtException', fatal);
-  process.on('unhandledRejection', (reason) =>
-    fatal(reason instanceof Error ? reason : new Error(String(reason))),
-  );
+  process.on('unhandledRejection', (reason) => {
+    if (isLostSession(reason)) log.warn({ err: reason }, 'a database session ended');
+    else fatal(reason instanceof Error ? reason : new Error(String(reason)));
+  });
 
   try {
     service = await startService(config, log, fatal);

@@ -22,6 +22,8 @@ import { keepAdminKey, keepSequencerId, keepSigningKey } from './data-dir.js';
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ).version;
+/** Connections for checking credentials. */
+const AUTH_CONNECTIONS = 2;
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
 
 export interface Service {
@@ -46,13 +48,17 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
   };
   try {
     const database = await openDatabase(given, log, onFatal, undo);
-    const sql = connectDatabase(database, {
-      max: given.database.connectionsMax,
-      applicationName: 'stateset-sequencer',
-      statementTimeoutMs: given.database.statementTimeoutMs,
-      lockTimeoutMs: given.database.lockTimeoutMs,
-    });
-    undo.push(() => sql.end({ timeout: 2 }));
+    const openPool = (max: number, applicationName: string) => {
+      const pool = connectDatabase(database, {
+        max,
+        applicationName,
+        statementTimeoutMs: given.database.statementTimeoutMs,
+        lockTimeoutMs: given.database.lockTimeoutMs,
+      });
+      undo.push(() => pool.end({ timeout: 2 }));
+      return pool;
+    };
+    const sql = openPool(given.database.connectionsMax, 'stateset-sequencer');
     await waitForDatabase(sql, {
       retriesMax: given.database.startupRetriesMax,
       retryDelayMs: given.database.startupRetryDelayMs,
@@ -93,9 +99,11 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     undo.push(() => watch.close());
 
     const sign = createSigner(seed);
-    gateway = createGateway({
+    const serving = createGateway({
       config,
       sql,
+      // Reads may be slow and many; credentials must be known before anything else happens.
+      authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
       ingest: pipeline,
       identity: {
         id: identity.id,
@@ -113,9 +121,9 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       readiness: () => ({ ready: true }),
       collectStats: () => partitionStats(partitions.values()),
     });
-    const { port } = await gateway.listen();
-    const serving = gateway;
+    gateway = serving;
     undo.push(() => serving.close());
+    const { port } = await serving.listen();
     undo.push(() => serving.drain());
     return { port, sequencerId: identity.id, publicKey, ownAdminKey, stop };
   } catch (error) {

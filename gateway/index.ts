@@ -1,16 +1,16 @@
 import type { Logger } from 'pino';
 import type { Config } from '../engine/config/index.js';
 import type { Sql } from '../engine/store/connection.js';
+import type { IngestPort } from '../workers/ingest-port.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import { createAccessLog } from './http/access-log.js';
 import { createBodyBudget } from './http/body.js';
-import type { IngestPort } from './http/ingest-port.js';
 import { createServer } from './http/server.js';
 import type { GatewayIdentity } from './identity.js';
+import { createRateGate } from './limits/rate-gate.js';
 import { createMetrics, type GatewayMetrics, type GatewayStat } from './metrics/metrics.js';
 import { routeTable } from './routes/index.js';
 
-export type { IngestPort, IngestReply, IngestRequest } from './http/ingest-port.js';
 export type { GatewayIdentity, PublishedKey } from './identity.js';
 export type { GatewayMetrics, GatewayStat, GroupSample } from './metrics/metrics.js';
 
@@ -37,8 +37,8 @@ export interface Gateway {
   listen(): Promise<{ port: number }>;
   /** Takes no more connections or requests; resolves when the last request in progress has been answered. */
   drain(): Promise<void>;
-  /** Ends all connections and stops listening for changes. The pool stays open. */
-  close(): void;
+  /** Ends all connections at once; resolves when nothing of the gateway uses the pools any more. They stay open. */
+  close(): Promise<void>;
   readonly metrics: GatewayMetrics;
 }
 
@@ -65,6 +65,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     bodyBytesMax: config.limits.bodyBytesMax,
     bodyBudget: createBodyBudget(config.limits.inflightBytesMax, () => ingest.inflightBytes),
     authenticate: authenticator.authenticate,
+    rateGate: createRateGate(() => performance.now()),
     onDone(exchange, outcome) {
       metrics.observeRequest(exchange, outcome);
       accessLog(exchange, outcome);
@@ -79,7 +80,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     },
     close() {
       server.close();
-      void authenticator.close();
+      return authenticator.close();
     },
     metrics,
   };

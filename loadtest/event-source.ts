@@ -130,4 +130,3 @@ function orderPayload(order: number, random: () => number, bytes: number): objec
   if (missing > 0) payload.note = 'leave at the door; '.repeat(Math.ceil(missing / 19)).slice(0, missing);
   return payload;
 }
-

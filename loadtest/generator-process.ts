@@ -17,7 +17,10 @@ export interface Generator {
 }
 
 export function startGenerator(): Generator {
-  const child = fork(GENERATOR, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(GENERATOR, {
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   let onReport: (report: GeneratorReport) => void = () => {};
   child.on('message', (report: GeneratorReport) => onReport(report));
   child.on('exit', () => onReport({ type: 'failed', message: 'the load generator ended' }));

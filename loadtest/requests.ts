@@ -32,8 +32,8 @@ export function buildRequests(plan: RequestPlan): RequestBlock {
   let end = 0;
   for (let i = 0; i < plan.requests; i++) {
     const agent = i % population.agents.length;
-    // Every agent visits every store, also when one count divides the other.
-    const store = (i + Math.floor(i / population.agents.length)) % population.storeIds.length;
+    // Every agent visits every store, whatever the two counts have in common.
+    const store = (agent + Math.floor(i / population.agents.length)) % population.storeIds.length;
     const events: string[] = new Array(batch);
     for (let e = 0; e < batch; e++) events[e] = next(agent, store);
     const body = `{"agentId":"${population.agents[agent]!.agentId}","events":[${events.join(',')}]}`;

@@ -22,6 +22,8 @@ export interface LoadPlan {
   readonly ratePerSec?: number;
   /** One answer in so many is kept for verification. */
   readonly sampleEvery: number;
+  /** Start over when the requests are used up: for services that do not look at them. */
+  readonly repeat?: boolean;
 }
 
 /** An answer that was kept. */
@@ -122,6 +124,7 @@ function createRun(plan: LoadPlan, blocks: readonly RequestBlock[]) {
     /** Sends the next request over `slot`; false when there is none left or the time is up. */
     sendNext(slot: Slot, sinceMicros: number): boolean {
       if (run.stopped) return false;
+      if (taken === total && plan.repeat) taken = 0;
       if (taken === total) {
         run.ranOut = true;
         run.onRanOut();
@@ -187,7 +190,7 @@ async function openSlot(plan: LoadPlan, run: Run): Promise<Slot> {
     port: plan.port,
     onAnswer: (status, body) => run.answered(slot, status, body),
     onBroken(reason) {
-      // The request under way, if any, has an unknown outcome; the correctness pass allows for it.
+      // The request under way has an unknown outcome, which the correctness pass allows for.
       run.failed(reason);
       run.stopped = true;
       slot.sinceMicros = -1;
@@ -226,7 +229,8 @@ function openLoop(plan: LoadPlan, run: Run, slots: readonly Slot[]): Promise<voi
     const pump = () => {
       const now = nowMicros();
       while (dueMicros <= now && dueMicros < endMicros && idle.length > 0) {
-        const slot = idle.pop()!;
+        // Taking turns keeps every connection in use: servers close idle ones.
+        const slot = idle.shift()!;
         if (!run.sendNext(slot, dueMicros)) {
           idle.push(slot);
           over = true;

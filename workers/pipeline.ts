@@ -8,8 +8,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { ErrorCode } from '../engine/errors/index.js';
 import { STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
+import type { IngestPort, IngestRequest } from './ingest-port.js';
 import {
   type IngestScope,
   KEY_CACHE_CHANNEL,
@@ -25,36 +25,6 @@ import {
   type WorkerSetup,
 } from './messages.js';
 
-export interface IngestRequest {
-  readonly kind: 'ves' | 'legacy';
-  readonly scope: IngestScope;
-  /** Copied before `submit` returns. */
-  readonly body: Uint8Array;
-  /** Milliseconds since the epoch. */
-  readonly deadlineMs: number;
-  /** The connection: requests of one lane are sequenced in the order of submission. */
-  readonly lane: number;
-  /** Called exactly once. */
-  reply(result: IngestReply): void;
-}
-
-export type IngestReply =
-  | {
-      readonly ok: true;
-      readonly body: Uint8Array;
-      readonly accepted: number;
-      readonly rejected: number;
-      readonly replayed: number;
-    }
-  | {
-      readonly ok: false;
-      readonly error: {
-        readonly code: ErrorCode;
-        readonly message: string;
-        readonly details?: Readonly<Record<string, unknown>>;
-      };
-    };
-
 export interface PipelineEvents {
   onStats(partition: number, stats: PartitionStats): void;
   onLog(level: 'info' | 'warn' | 'error', message: string, details: object): void;
@@ -62,11 +32,7 @@ export interface PipelineEvents {
   onFatal(error: Error): void;
 }
 
-export interface Pipeline {
-  /** False when the in-flight limits are reached: nothing was taken. */
-  submit(request: IngestRequest): boolean;
-  readonly inflightBytes: number;
-  readonly inflightRequests: number;
+export interface Pipeline extends IngestPort {
   /** Tells every verify worker about changed agent keys. */
   broadcast(message: KeyCacheMessage): void;
   /** Refuses new work, finishes what is under way, ends the threads. */

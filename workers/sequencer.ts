@@ -15,6 +15,7 @@ import {
   type Submission,
 } from '../engine/sequencer/index.js';
 import { createGroupStore } from '../engine/store/group-store.js';
+import { surviveLostSessions } from '../engine/store/lost-session.js';
 import type {
   BatchMessage,
   OutcomeMessage,
@@ -35,6 +36,8 @@ const QUEUED_GROUPS_MAX = 8;
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1_000;
 const REPORT_INTERVAL_MS = 1_000;
+
+surviveLostSessions();
 
 const { config, database, identity, instanceId, partition } = workerData as WorkerSetup & {
   partition: number;

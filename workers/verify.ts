@@ -18,6 +18,7 @@ import {
   STREAM_VES,
 } from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
+import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-key-cache.js';
 import { createJudge, keyNameOf } from './judge.js';
 import {
@@ -42,6 +43,8 @@ import { nameThread } from './thread-name.js';
 const EVENTS_PER_TURN = 64;
 
 nameThread(`verify-${threadId}`);
+surviveLostSessions();
+
 const setup = workerData as WorkerSetup;
 const { config, identity } = setup;
 const partitions = config.sequencer.partitions;
@@ -269,7 +272,7 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
       request.outcome ??= { events: new Float64Array(0), head: 0, sequencers: undefined };
       const reply = render(request);
       replies[i] = reply;
-      bytes += reply.text.length * 3;
+      bytes += Buffer.byteLength(reply.text);
     } catch (error) {
       errors.push(requestError(i, toServiceError(error)));
     }

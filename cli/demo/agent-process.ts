@@ -147,7 +147,7 @@ async function live(order: AgentOrder): Promise<AgentDone> {
     const next = createShop(`${order.name}-s${store + 1}`, Math.random);
     const remembered: Sent[] = [];
     for (let round = 1; left > 0 && performance.now() < deadline; round++) {
-      const mischief = round % MISCHIEF_EVERY === 0;
+      const mischief = round % MISCHIEF_EVERY === 1;
       const sent = await sendBatch(storeId, next, mischief && role === 'forger');
       if (role !== 'replayer') continue;
       remembered.push(sent);

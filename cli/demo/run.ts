@@ -55,18 +55,22 @@ const FAULTS_SHOWN = 20;
 /** Runs the demo. @throws Error when no service can be used */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const say = options.json ? () => {} : (line: string) => void process.stdout.write(`${line}\n`);
-  const service = await findOrStartService({ ...options, own: options.crash, say });
-  const directory = mkdtempSync(join(tmpdir(), 'sseq-ledger-'));
   let agents: ReturnType<typeof startAgents> | undefined;
-  // Agents are processes of their own: nobody else ends them.
+  const directory = mkdtempSync(join(tmpdir(), 'sseq-ledger-'));
+  const starting = findOrStartService({ ...options, own: options.crash, say });
+  // Agents and service are processes of their own: nobody else ends them.
   const onSignal = (signal: NodeJS.Signals) => {
     agents?.kill();
     rmSync(directory, { recursive: true, force: true });
-    void service.close().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+    // A service that is still starting is stopped as soon as it can be; a second signal does not wait for it.
+    void starting
+      .then((service) => service.close())
+      .finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   };
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
   try {
+    const service = await starting;
     const scene = setScene(options, service, directory);
     const tally = createTally();
     say(
@@ -127,7 +131,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     process.removeListener('SIGINT', onSignal);
     process.removeListener('SIGTERM', onSignal);
     agents?.kill();
-    await service.close();
+    await starting.then(
+      (service) => service.close(),
+      () => {},
+    );
     rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { ServiceError } from '../errors/index.js';
 import type { Sql } from '../store/connection.js';
 
 /** What every generated API key starts with. */
@@ -40,25 +41,63 @@ export async function findApiKey(sql: Sql, keyHash: string): Promise<ApiKeyRecor
   return row;
 }
 
-/** Stores a new key by its hash. */
+/** Most active API keys of one agent. Revoked ones do not count. */
+export const ACTIVE_API_KEYS_MAX = 1000;
+
+/**
+ * Stores a new key by its hash.
+ *
+ * @throws ServiceError QUOTA_EXCEEDED when the agent has {@link ACTIVE_API_KEYS_MAX} active keys
+ */
 export async function insertApiKey(sql: Sql, keyHash: string, grant: ApiKeyGrant): Promise<void> {
-  await sql`
-    insert into api_keys (key_hash, tenant_id, store_ids, can_read, can_write, can_admin, agent_id, rate_limit)
-    values (${keyHash}, ${grant.tenantId}, ${[...grant.storeIds]}::uuid[], ${grant.canRead}, ${grant.canWrite},
-            ${grant.canAdmin}, ${grant.agentId}, ${grant.rateLimit})`;
+  const { tenantId, agentId } = grant;
+  await sql.begin(async (tx) => {
+    // One after the other per agent: otherwise each would count before the others have inserted.
+    await tx`select pg_advisory_xact_lock(hashtextextended(${`api-keys/${tenantId}/${agentId}`}, 0))`;
+    const inserted = await tx`
+      insert into api_keys (key_hash, tenant_id, store_ids, can_read, can_write, can_admin, agent_id, rate_limit)
+      select ${keyHash}, ${tenantId}::uuid, ${[...grant.storeIds]}::uuid[], ${grant.canRead}::bool, ${grant.canWrite}::bool,
+             ${grant.canAdmin}::bool, ${agentId}::uuid, ${grant.rateLimit}::int
+      where (select count(*) from api_keys where tenant_id = ${tenantId} and agent_id = ${agentId} and active)
+            < ${ACTIVE_API_KEYS_MAX}
+      returning 1`;
+    if (inserted.length === 0)
+      throw new ServiceError(
+        'QUOTA_EXCEEDED',
+        `This agent has ${ACTIVE_API_KEYS_MAX} active API keys and cannot have more; revoke those that are not needed`,
+        { details: { keys_max: ACTIVE_API_KEYS_MAX } },
+      );
+  });
 }
 
-/** The keys of an agent, oldest first, at most `limit`. By the index (tenant_id, agent_id, created_at). */
+/**
+ * The keys of an agent, oldest first, at most `limit`. By the index (tenant_id, agent_id, created_at).
+ *
+ * @param after the beginning of a key's hash, {@link KEY_HASH_PREFIX_LENGTH} digits at least: the list goes on behind that key;
+ *   `undefined`: from the first
+ * @returns `undefined` if the agent has no key whose hash begins with `after`
+ */
 export async function listApiKeys(
   sql: Sql,
-  tenantId: string,
-  agentId: string,
+  agent: { tenantId: string; agentId: string },
+  after: string | undefined,
   limit: number,
-): Promise<ApiKeyRecord[]> {
+): Promise<ApiKeyRecord[] | undefined> {
+  const { tenantId, agentId } = agent;
+  // Before the first key there is nothing: no hash sorts before the empty text.
+  let last = { createdAt: '-infinity', keyHash: '' };
+  if (after !== undefined) {
+    const [found] = await sql<{ createdAt: string; keyHash: string }[]>`
+      select created_at as "createdAt", key_hash as "keyHash" from api_keys
+      where tenant_id = ${tenantId} and agent_id = ${agentId} and starts_with(key_hash, ${after})`;
+    if (found === undefined) return undefined;
+    last = found;
+  }
   return sql<ApiKeyRecord[]>`
     select key_hash as "keyHash", tenant_id as "tenantId", store_ids as "storeIds", can_read as "canRead",
            can_write as "canWrite", can_admin as "canAdmin", agent_id as "agentId", rate_limit as "rateLimit", active
     from api_keys where tenant_id = ${tenantId} and agent_id = ${agentId}
+      and (created_at, key_hash) > (${last.createdAt}::timestamptz, ${last.keyHash})
     order by created_at, key_hash limit ${limit}`;
 }
 

@@ -1,5 +1,7 @@
+import { invariant } from '../errors/index.js';
 import type { KeyValidity } from '../protocol/index.js';
 import type { Sql } from '../store/connection.js';
+import { AGENT_KEYS_MAX } from './register-agent-key.js';
 
 /** A signing key as people see it. Instants are the server's text in UTC; `null` is unbounded or not set. */
 export type ListedAgentKey = {
@@ -14,16 +16,33 @@ export type ListedAgentKey = {
   readonly createdAt: string;
 };
 
-/** All signing keys of an agent by id, revoked and expired ones too; at most `limit`. By the primary key. */
+/**
+ * Signing keys of an agent by id, revoked and expired ones too: those behind key id `after` (-1: from the first), at most
+ * `limit`. By the primary key.
+ */
 export async function listAgentKeys(
   sql: Sql,
-  tenantId: string,
-  agentId: string,
+  agent: { tenantId: string; agentId: string },
+  after: number,
   limit: number,
 ): Promise<ListedAgentKey[]> {
   return sql<ListedAgentKey[]>`
     select key_id::float8 as "keyId", key_algorithm as "keyAlgorithm", encode(public_key, 'hex') as "publicKey", status,
            valid_from as "validFrom", valid_to as "validTo", revoked_at as "revokedAt", created_at as "createdAt"
-    from agent_signing_keys where tenant_id = ${tenantId} and agent_id = ${agentId}
+    from agent_signing_keys where tenant_id = ${agent.tenantId} and agent_id = ${agent.agentId} and key_id > ${after}
     order by key_id limit ${limit}`;
+}
+
+/**
+ * All signing keys of an agent, however many: for answers that must not leave any out.
+ *
+ * @throws ServiceError INTERNAL_ERROR when there are more than can be registered
+ */
+export async function listAllAgentKeys(
+  sql: Sql,
+  agent: { tenantId: string; agentId: string },
+): Promise<ListedAgentKey[]> {
+  const keys = await listAgentKeys(sql, agent, -1, AGENT_KEYS_MAX + 1);
+  invariant(keys.length <= AGENT_KEYS_MAX, 'INTERNAL_ERROR', `An agent has at most ${AGENT_KEYS_MAX} keys`);
+  return keys;
 }

@@ -17,6 +17,7 @@ import {
   eventVerdict,
   patchRow,
   proofOffset,
+  STREAM_LEGACY,
   STREAM_VES,
 } from './batch.js';
 import * as code from './outcome.js';
@@ -29,7 +30,7 @@ import type {
   StreamAdvance,
   StreamRef,
 } from './ports.js';
-import type { StreamKey } from './stream.js';
+import { type StreamKey, streamKey } from './stream.js';
 import { type Slice, type Submission, TENTATIVE_DECIDED, TENTATIVE_WRITTEN } from './submission.js';
 
 /** Microseconds from the Unix epoch to the Postgres epoch (2000-01-01). */
@@ -63,10 +64,18 @@ export function collectNeeds(group: readonly Slice[]): GroupNeeds {
         const key = entityRefKey(submission, entityKey);
         if (!entities.has(key))
           entities.set(key, { key, tenant, store, entityKey, ...eventEntity(batch, event) });
+        addTwin(submission);
       }
     }
   }
   return { streams, eventIds, commands, entities };
+
+  /** A version counts the events of both logs, so both are held still while it is checked. */
+  function addTwin({ kind, tenant, store }: Submission): void {
+    const twin = kind === STREAM_VES ? STREAM_LEGACY : STREAM_VES;
+    const key = streamKey(twin, tenant, store);
+    if (!streams.has(key)) streams.set(key, { key, kind: twin, tenant, store });
+  }
 }
 
 /** A plan: outcomes to apply once the write is durable. `write` is undefined when nothing is to be stored. */
@@ -275,6 +284,12 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
             sequencedAtMicros: nowMicros,
           };
 
+    function recordAccepted(): void {
+      for (const { slice, index, sequence } of accepted) {
+        code.setOutcome(slice.submission.outcome, index, code.ACCEPTED, sequence, nowMicros, keyVersion);
+      }
+    }
+
     function recordDecided(): void {
       for (const { slice, index, code: outcome, sequence, at, key, by } of decided) {
         const target = slice.submission.outcome;
@@ -289,9 +304,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
     return {
       write,
       settle() {
-        for (const { slice, index, sequence } of accepted) {
-          code.setOutcome(slice.submission.outcome, index, code.ACCEPTED, sequence, nowMicros, keyVersion);
-        }
+        recordAccepted();
         recordDecided();
         for (const { submission, from, to } of group) {
           submission.undecided -= to - from;
@@ -299,11 +312,13 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
         }
       },
       markTentative() {
-        for (const { slice, index } of accepted) {
-          mark(slice.submission, index, TENTATIVE_WRITTEN);
-        }
-        for (const { slice, index } of decided) mark(slice.submission, index, TENTATIVE_DECIDED);
+        recordAccepted();
         recordDecided();
+        for (const { slice, index } of accepted) mark(slice.submission, index, TENTATIVE_WRITTEN);
+        for (const { slice, index, code: outcome } of decided) {
+          // Accepted without being in this write: an earlier one had stored it, and that stays so.
+          if (outcome !== code.ACCEPTED) mark(slice.submission, index, TENTATIVE_DECIDED);
+        }
       },
     };
   };
@@ -314,14 +329,19 @@ function mark(submission: Submission, index: number, tentative: number): void {
   submission.tentative[index] = tentative;
 }
 
-/** Whether the write that got lost did happen: a transaction is stored whole or not at all, so one of its events tells. */
+/**
+ * Whether the write that got lost did happen. A transaction is stored whole or not at all, so one of its events tells:
+ * stored with the number and the instant this write had given it (somebody else may have stored the same envelope since).
+ */
 function wasLostWriteStored(group: readonly Slice[], snapshot: Snapshot): boolean {
-  return group.some(({ submission: { batch, kind, tenant, stream, firstEvent, tentative }, from, to }) => {
+  return group.some(({ submission, from, to }) => {
+    const { batch, kind, tenant, stream, firstEvent, tentative, outcome } = submission;
     for (let index = from; tentative && index < to; index++) {
       if (tentative[index] !== TENTATIVE_WRITTEN) continue;
-      const event = firstEvent + index;
-      const stored = snapshot.events.get(`${kind}${eventId(batch, event)}`)?.find((known) => known.tenant === tenant);
-      if (stored && stored.stream === stream && stored.digest === eventDigest(batch, event)) return true;
+      const known = snapshot.events.get(`${kind}${eventId(batch, firstEvent + index)}`);
+      const stored = known?.find((each) => each.tenant === tenant && each.stream === stream);
+      const [, sequence, at] = outcome.events.subarray(index * code.EVENT_NUMBERS);
+      if (stored && stored.sequence === sequence && stored.sequencedAtMicros === at) return true;
     }
     return false;
   });

@@ -59,7 +59,7 @@ export interface Snapshot {
   readonly events: ReadonlyMap<string, readonly StoredEvent[]>;
   /** `<stream key><command id>`. */
   readonly commands: ReadonlySet<string>;
-  /** By {@link EntityRef} key; absent = 0. */
+  /** By {@link EntityRef} key: every entity that was asked for, 0 when it has no events. */
   readonly versions: ReadonlyMap<string, number>;
 }
 

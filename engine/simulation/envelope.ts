@@ -4,7 +4,16 @@
  *
  *   u16 columns · i32 8 · number · i32 8 · time · i32 n · entity type · i32 n · entity id · i32 96 · proof · i32 n · content
  */
-import { batch, createBatchBuilder, createContentDigest, type EventEntry, type PackedBatch, readBatch, STREAM_VES, type StreamKind } from '../sequencer/index.js';
+import {
+  batch,
+  createBatchBuilder,
+  createContentDigest,
+  type EventEntry,
+  type PackedBatch,
+  readBatch,
+  STREAM_VES,
+  type StreamKind,
+} from '../sequencer/index.js';
 import { sha256, sha256Into } from './sha256.js';
 
 /** What an agent wants stored. Ids are 32 hex digits. Two envelopes are the same when all their members are. */
@@ -54,7 +63,18 @@ function column(bytes: Buffer): Buffer {
 /** Event signing hash (32) ‖ signature (64): here any bytes that depend on every member. */
 function proofOf(envelope: SimulatedEnvelope): Buffer {
   const { kind, tenant, store, id, command, base, entityType, entityId, content, poison } = envelope;
-  const members = JSON.stringify([kind, tenant, store, id, command, base, entityType, entityId, content, poison]);
+  const members = JSON.stringify([
+    kind,
+    tenant,
+    store,
+    id,
+    command,
+    base,
+    entityType,
+    entityId,
+    content,
+    poison,
+  ]);
   const signingHash = sha256(Buffer.from(members));
   return Buffer.concat([signingHash, sha256(signingHash), sha256(signingHash, signingHash)]);
 }
@@ -73,7 +93,11 @@ export function encodeRow(envelope: SimulatedEnvelope): { bytes: Buffer; entity:
   const id = column(Buffer.from(envelope.entityId));
   const content = column(Buffer.from((envelope.poison ? POISON : ' ') + envelope.content));
   const proof = KNOWN_FROM + type.length + id.length + 4;
-  return { bytes: Buffer.concat([open, type, id, column(proofOf(envelope)), content]), entity: KNOWN_FROM, proof };
+  return {
+    bytes: Buffer.concat([open, type, id, column(proofOf(envelope)), content]),
+    entity: KNOWN_FROM,
+    proof,
+  };
 }
 
 /** What an envelope's row holds besides number and time: what must be read back unchanged for ever (L3). */
@@ -101,9 +125,11 @@ function digest(envelope: SimulatedEnvelope, proof: Buffer): Buffer {
   return target;
 }
 
-/** Packs requests the way a verify worker does; slot = index. */
-export function packRequests(requests: readonly SimulatedRequest[]): PackedBatch {
-  const builder = createBatchBuilder();
+/** Packs requests the way a verify worker does; slot = index. A builder's arenas are large: keep one. */
+export function packRequests(
+  requests: readonly SimulatedRequest[],
+  builder = createBatchBuilder(),
+): PackedBatch {
   requests.forEach((request, slot) => {
     const tenant = Buffer.from(request.tenant, 'hex');
     const store = Buffer.from(request.store, 'hex');
@@ -119,7 +145,11 @@ export function packRequests(requests: readonly SimulatedRequest[]): PackedBatch
   return readBatch(builder.finish());
 }
 
-function entryOf(envelope: SimulatedEnvelope, verdict: number, row: ReturnType<typeof encodeRow>): EventEntry {
+function entryOf(
+  envelope: SimulatedEnvelope,
+  verdict: number,
+  row: ReturnType<typeof encodeRow>,
+): EventEntry {
   const proof = row.bytes.subarray(row.proof, row.proof + 96);
   return {
     idBytes: Buffer.from(envelope.id, 'hex'),

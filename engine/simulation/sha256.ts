@@ -3,7 +3,10 @@ import type { Sha256Into } from '../log/index.js';
 
 /** SHA-256 of the parts, one after another. */
 export function sha256(...parts: readonly Uint8Array[]): Buffer {
-  return Buffer.from(hash('sha256', parts.length === 1 ? parts[0]! : Buffer.concat(parts), 'binary'), 'latin1');
+  return Buffer.from(
+    hash('sha256', parts.length === 1 ? parts[0]! : Buffer.concat(parts), 'binary'),
+    'latin1',
+  );
 }
 
 export const sha256Into: Sha256Into = (bytes, target, offset) => {

@@ -27,6 +27,9 @@ export function startCopy(query: postgres.PendingQuery<postgres.Row[]>): CopyIn 
   return {
     async send(chunks) {
       const stream = await opened;
+      // The session may have ended between the answer to the statement and now; its error has been told already.
+      if (stream.destroyed)
+        throw stream.errored ?? new Error('the session ended before the COPY could begin');
       await new Promise<void>((resolve, reject) => {
         copy.reject = reject;
         stream.on('finish', resolve);

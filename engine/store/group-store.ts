@@ -33,7 +33,8 @@ import {
   type StreamState,
   streamKey,
 } from '../sequencer/index.js';
-import { connectDatabase, type DatabaseTarget, type Sql } from './connection.js';
+import { type CommitterConnection, openCommitterConnection } from './committer-connection.js';
+import type { DatabaseTarget, Sql } from './connection.js';
 import { startCopy } from './copy-in.js';
 import { COPY_HEADER, COPY_LEGACY_EVENTS, COPY_TRAILER, COPY_VES_EVENTS } from './copy-row.js';
 import { acquireLease, type Lease, type PartitionRef, releaseLease, renewLease } from './partition-lease.js';
@@ -60,8 +61,8 @@ export interface PostgresGroupStore extends GroupStore {
 
 /** The one connection, and its lease. */
 interface Session {
-  readonly pool: Sql;
-  readonly sql: Sql & { release(): void };
+  readonly connection: CommitterConnection;
+  readonly sql: Sql;
   lease: Lease | undefined;
 }
 
@@ -72,6 +73,8 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
   const { partition, commitTimeoutMs, sha256 } = options;
   const hashNode = createNodeHasher(sha256, Buffer.allocUnsafeSlow(65));
   const contentDigest = createContentDigest(sha256);
+  /** The connection in use, whether its session has begun or not. */
+  let connection: CommitterConnection | undefined;
   let session: Session | undefined;
   /** Between `open` and the end of `write` or `release`. */
   let busy = false;
@@ -80,55 +83,48 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
 
   async function connected(): Promise<Session> {
     if (session) return session;
-    const mine = generation;
-    const pool = connectDatabase(options.target, {
-      max: 1,
+    void connection?.end(0);
+    const own = openCommitterConnection(options.target, {
       applicationName: `stateset-sequencer partition ${partition.partition}`,
       lockTimeoutMs: options.lockTimeoutMs,
       statementTimeoutMs: commitTimeoutMs,
       lifetimeMaxSecs: null,
+      onClose: () => {
+        if (session?.connection === own) session = undefined;
+      },
     });
-    try {
-      const lease = await acquireLease(pool, partition);
-      const sql = (await pool.reserve()) as unknown as Session['sql'];
-      // An empty table must not teach the planner to scan: these statements always have an index to use.
-      await sql.unsafe('set enable_seqscan = off; set jit = off; set plan_cache_mode = force_generic_plan');
-      if (mine !== generation) throw new Error('this connection came up too late');
-      session = { pool, sql, lease };
-      return session;
-    } catch (error) {
-      void pool.end({ timeout: 0 });
-      throw error;
-    }
+    connection = own;
+    return own.orLost(startSession(own));
+  }
+
+  async function startSession(own: CommitterConnection): Promise<Session> {
+    const mine = generation;
+    const sql = await own.start();
+    const lease = await acquireLease(sql, partition);
+    // An empty table must not teach the planner to scan: these statements always have an index to use.
+    await sql.unsafe('set enable_seqscan = off; set jit = off; set plan_cache_mode = force_generic_plan');
+    // Of two attempts only the latest may leave a session: a write must go where its `open` went.
+    if (mine !== generation) throw new Error('this connection came up too late');
+    session = { connection: own, sql, lease };
+    return session;
   }
 
   async function reset(): Promise<void> {
-    const old = session;
+    const old = connection;
     generation++;
+    connection = undefined;
     session = undefined;
     busy = false;
     // The server learns of it by the closed socket; a new session waits on the row locks until the old one is gone.
-    if (old) void old.pool.end({ timeout: 0 });
-  }
-
-  async function leaseAgain(current: Session): Promise<Lease> {
-    // acquireLease opens a transaction of its own through the pool, which has only the reserved connection.
-    current.sql.release();
-    session = undefined;
-    const lease = await acquireLease(current.pool, partition);
-    const sql = (await current.pool.reserve()) as unknown as Session['sql'];
-    session = { pool: current.pool, sql, lease };
-    return lease;
+    void old?.end(0);
   }
 
   async function open(needs: GroupNeeds): Promise<Opened> {
-    let current: Session | undefined;
     try {
       const result = await withDeadline(
         (async () => {
-          current = await connected();
-          current.lease ??= await leaseAgain(current);
-          return begin(session!, needs);
+          const current = await connected();
+          return current.connection.orLost(begin(current, needs));
         })(),
         commitTimeoutMs,
         'opening a group',
@@ -143,7 +139,8 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
 
   async function begin(current: Session, needs: GroupNeeds): Promise<Opened> {
     const { sql } = current;
-    const lease = current.lease!;
+    current.lease ??= await acquireLease(sql, partition);
+    const { lease } = current;
     const streams = [...needs.streams.values()];
     // Issued together, answered together: the driver pipelines them on the one connection.
     const [, [fence], locked, looked] = await Promise.all([
@@ -163,13 +160,14 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
       return { fenced: true };
     }
     if (locked.size === streams.length) return { fenced: false, snapshot: { streams: locked, ...looked } };
-    // First events of a stream: create the counters, then look again, now that the streams are locked.
+    // First events of a stream: its counter is made outside of the transaction, because a row added to the locks already
+    // held would be taken out of order (deadlocks between processes). Then the group begins anew.
+    await sql.unsafe('rollback');
     await createCounters(
       sql,
       streams.filter((stream) => !locked.has(stream.key)),
     );
-    const [all, again] = await Promise.all([lockStreams(sql, streams), lookUp(sql, needs)]);
-    return { fenced: false, snapshot: { streams: all, ...again } };
+    return begin(current, needs);
   }
 
   async function lockStreams(sql: Sql, streams: readonly StreamRef[]): Promise<Map<StreamKey, StreamState>> {
@@ -211,12 +209,18 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
           order by tenant_id, store_id for update`.execute();
   }
 
+  /** One statement and transaction per kind, in the order of the locks. */
   async function createCounters(sql: Sql, streams: readonly StreamRef[]): Promise<void> {
-    for (const { kind, tenant, store } of streams.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
+    for (const kind of [STREAM_VES, STREAM_LEGACY] as const) {
+      const mine = streams.filter((stream) => stream.kind === kind);
+      if (mine.length === 0) continue;
+      const tenants = literal(mine.map((stream) => stream.tenant));
+      const names = literal(mine.map((stream) => stream.store));
+      const missing = sql`select * from unnest(${tenants}::text::uuid[], ${names}::text::uuid[]) as s(tenant_id, store_id)
+        order by tenant_id, store_id`;
       if (kind === STREAM_VES)
-        await sql`insert into ves_sequence_counters (tenant_id, store_id) values (${tenant}, ${store}) on conflict do nothing`;
-      else
-        await sql`insert into sequence_counters (tenant_id, store_id) values (${tenant}, ${store}) on conflict do nothing`;
+        await sql`insert into ves_sequence_counters (tenant_id, store_id) ${missing} on conflict do nothing`;
+      else await sql`insert into sequence_counters (tenant_id, store_id) ${missing} on conflict do nothing`;
     }
   }
 
@@ -371,7 +375,11 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
         // COMMIT of a failed transaction answers ROLLBACK.
         if (command !== 'COMMIT') throw new Error(`commit answered ${command}`);
       };
-      await withDeadline(work(), commitTimeoutMs, 'committing a group');
+      await withDeadline(
+        current.connection.orLost(work()),
+        commitTimeoutMs,
+        'committing a group',
+      );
       busy = false;
     } catch (error) {
       const failure = storeFailure(error, commitSent);
@@ -441,12 +449,13 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
 
   async function release(): Promise<void> {
     busy = false;
-    if (session)
-      await withDeadline(
-        session.sql.unsafe('rollback').execute() as Promise<unknown>,
-        commitTimeoutMs,
-        'rolling back',
-      );
+    if (!session) return;
+    const { sql, connection: own } = session;
+    await withDeadline(
+      own.orLost(sql.unsafe('rollback').execute() as Promise<unknown>),
+      commitTimeoutMs,
+      'rolling back',
+    );
   }
 
   return {
@@ -461,10 +470,12 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
     },
     async close() {
       const current = session;
+      if (!current) return reset();
+      connection = undefined;
       session = undefined;
-      if (!current) return;
-      if (current.lease?.owned) await releaseLease(current.sql, partition, current.lease).catch(() => {});
-      await current.pool.end({ timeout: 1 });
+      const { sql, lease, connection: own } = current;
+      if (lease?.owned) await own.orLost(releaseLease(sql, partition, lease)).catch(() => {});
+      await own.end(1);
     },
   };
 }

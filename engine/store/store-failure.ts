@@ -13,7 +13,8 @@ const SESSION_ENDED = /^(08|57P0)/;
  */
 export function storeFailure(error: unknown, commitSent: boolean): StoreFailure {
   const code = error instanceof postgres.PostgresError ? error.code : '';
-  const answered = code !== '' && !SESSION_ENDED.test(code);
+  // FATAL and PANIC end the session as well, whatever their code: a server that panics over its WAL may have kept it.
+  const answered = code !== '' && !SESSION_ENDED.test(code) && severityOf(error) === 'ERROR';
   const outcome = answered
     ? REFUSED.test(code)
       ? 'refused'
@@ -26,6 +27,11 @@ export function storeFailure(error: unknown, commitSent: boolean): StoreFailure 
     new Error(`group ${outcome}${code && ` (SQLSTATE ${code})`}: ${reason}`, { cause: error }),
     { outcome } as const,
   );
+}
+
+/** The untranslated severity of an error answer. */
+function severityOf(error: unknown): string | undefined {
+  return (error as { severity?: string }).severity;
 }
 
 /** Rejects when `promise` takes longer than `ms`; the caller then throws the connection away. */

@@ -5,6 +5,8 @@ import type { AuthContext } from './context.js';
 const ENTRIES_MAX = 10_000;
 /** How long an unknown key stays unknown, and how long a known one is trusted while changes may be missed. */
 const BRIEF_MS = 1000;
+/** Most keys looked up at once (L8); beyond it a key that is not remembered is refused for the moment. */
+const LOOKUPS_MAX = 1000;
 
 interface Entry {
   readonly auth: AuthContext | undefined;
@@ -51,12 +53,15 @@ export function createApiKeyCache(options: ApiKeyCacheOptions): ApiKeyCache {
   const lookUp = (keyHash: string): Promise<AuthContext | undefined> => {
     const running = lookups.get(keyHash);
     if (running !== undefined && !running.stale) return running.result;
+    if (lookups.size >= LOOKUPS_MAX)
+      return Promise.reject(new Error(`${LOOKUPS_MAX} look-ups of API keys are under way`));
     const loadedAt = now();
     const lookup: Lookup = { result: load(keyHash), stale: false };
     lookups.set(keyHash, lookup);
     const finish = (entry?: Entry) => {
       if (lookups.get(keyHash) === lookup) lookups.delete(keyHash);
       if (entry === undefined || lookup.stale) return;
+      forget(keyHash);
       (entry.auth === undefined ? unknown : known).set(keyHash, entry);
     };
     lookup.result.then(

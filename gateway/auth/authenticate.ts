@@ -2,9 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Config } from '../../engine/config/index.js';
 import { ServiceError } from '../../engine/errors/index.js';
 import { API_KEY_PREFIX, findApiKey, hashApiKey } from '../../engine/keys/api-keys.js';
+import { openChangeFeed } from '../../engine/store/change-feed.js';
 import type { Sql } from '../../engine/store/connection.js';
 import { createApiKeyCache } from './api-key-cache.js';
-import { openChangeFeed } from './change-feed.js';
 import { type AuthContext, authContext, BOOTSTRAP_CONTEXT } from './context.js';
 import { readCredentials } from './credentials.js';
 
@@ -114,5 +114,6 @@ async function loadContext(sql: Sql, keyHash: string): Promise<AuthContext | und
     canWrite: key.canWrite,
     canAdmin: key.canAdmin,
     rateLimit: key.rateLimit,
+    rateCaller: key.agentId === null ? keyHash : `${key.tenantId}/${key.agentId}`,
   });
 }

@@ -13,6 +13,11 @@ export interface AuthContext {
   readonly canAdmin: boolean;
   /** Requests per minute; `null`: no limit of its own. */
   readonly rateLimit: number | null;
+  /**
+   * Whose requests count against the limit: the agent's, where the key belongs to one, otherwise the key's. An agent can make
+   * keys for itself; together they get no more than each of them alone.
+   */
+  readonly rateCaller: string;
   /** Administrator without a tenant: tenant and store are not compared. */
   readonly bootstrap: boolean;
   /** The same for the ingest pipeline, made once per credential. */
@@ -44,6 +49,7 @@ export const BOOTSTRAP_CONTEXT: AuthContext = authContext({
   canWrite: true,
   canAdmin: true,
   rateLimit: null,
+  rateCaller: '',
 });
 
 /** Nobody: what handlers of public routes see. */
@@ -55,4 +61,5 @@ export const ANONYMOUS_CONTEXT: AuthContext = authContext({
   canWrite: false,
   canAdmin: false,
   rateLimit: null,
+  rateCaller: '',
 });

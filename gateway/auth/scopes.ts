@@ -15,8 +15,7 @@ const refuse = (message: string): never => {
   throw new ServiceError('INSUFFICIENT_PERMISSIONS', message);
 };
 
-/** Whether the credential's flag for a permission is set. */
-export const hasPermission = (auth: AuthContext, permission: Permission): boolean =>
+const hasPermission = (auth: AuthContext, permission: Permission): boolean =>
   permission === 'read' ? auth.canRead : permission === 'write' ? auth.canWrite : auth.canAdmin;
 
 /** @throws ServiceError INSUFFICIENT_PERMISSIONS */

@@ -24,12 +24,17 @@ export function createBodyBudget(bytesMax: number, elsewhere: () => number): Bod
   };
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Takes possession of the body that is being handed over; `undefined` when the exchange had to be refused for it. */
 export type KeepBody = () => Uint8Array | undefined;
 
+/** First size of the block a body is put together in; it doubles. What is announced but does not come takes no room. */
+const BLOCK_BYTES_MIN = 256 * 1024;
+
 /**
  * Receives the body of a request whose head promised no more than `bytesMax`. A body that arrives in one piece is handed
- * over where it lies; others are put together first, in one block if their size was announced.
+ * over where it lies; others are put together in one block first.
  *
  * @param onBody the bytes are valid until it returns, unless it calls `keep`
  */
@@ -40,9 +45,8 @@ export function receiveBody(
   onBody: (body: Uint8Array, keep: KeepBody) => void,
 ): void {
   const { bytesMax, budget } = limits;
-  const announced = exchange.head.contentLength;
-  let block: Uint8Array | undefined;
-  let chunks: Uint8Array[] = [];
+  const expected = exchange.head.contentLength ?? bytesMax;
+  let block: Uint8Array = NO_BYTES;
   let length = 0;
   let held = 0;
   let kept = false;
@@ -50,8 +54,7 @@ export function receiveBody(
   const release = () => {
     budget.give(held);
     held = 0;
-    block = undefined;
-    chunks = [];
+    block = NO_BYTES;
   };
   const hold = (bytes: number): boolean => {
     if (budget.take(bytes)) {
@@ -62,17 +65,16 @@ export function receiveBody(
     return false;
   };
   const append = (chunk: Uint8Array): boolean => {
-    if (announced !== undefined) {
-      if (block === undefined) {
-        if (!hold(announced)) return false;
-        block = Buffer.allocUnsafeSlow(announced);
-      }
-      block.set(chunk, length);
-    } else if (chunk.length > 0) {
-      if (!hold(chunk.length)) return false;
-      chunks.push(chunk.slice());
+    const needed = length + chunk.length;
+    if (needed > block.length) {
+      const size = Math.min(Math.max(needed, 2 * block.length, BLOCK_BYTES_MIN), Math.max(needed, expected));
+      if (!hold(size - block.length)) return false;
+      const larger = Buffer.allocUnsafeSlow(size);
+      larger.set(block.subarray(0, length));
+      block = larger;
     }
-    length += chunk.length;
+    block.set(chunk, length);
+    length = needed;
     return true;
   };
   const handOver = (body: Uint8Array, owned: boolean) => {
@@ -90,7 +92,7 @@ export function receiveBody(
     const chunk = new Uint8Array(data);
     if (length + chunk.length > bytesMax) return exchange.fail(bodyTooLarge(bytesMax), { close: true });
     if (isLast && length === 0) return handOver(chunk, false);
-    if (append(chunk) && isLast) handOver(block ?? Buffer.concat(chunks, length), true);
+    if (append(chunk) && isLast) handOver(block.subarray(0, length), true);
   });
 }
 

@@ -33,6 +33,8 @@ export interface Exchange {
   readonly deadlineMs: number;
   /** What a 504 says; handlers whose outcome may be open set it. */
   timeoutMessage: string | undefined;
+  /** Headers of the answer, whatever it will be. */
+  headers: NonNullable<Reply['headers']>;
   /** Gives back what the request holds; called once when it is done. */
   release: (() => void) | undefined;
   reply(reply: Reply): void;
@@ -80,6 +82,7 @@ export function openExchange(
     writeReply(res, reply, {
       requestId: head.requestId,
       head: head.method === 'HEAD',
+      headers: exchange.headers,
       close: reply.close === true || hooks.draining(),
     });
 
@@ -94,6 +97,7 @@ export function openExchange(
     startedAt: performance.now(),
     deadlineMs: Date.now() + parts.timeoutMs,
     timeoutMessage: undefined,
+    headers: [],
     release: undefined,
     reply(reply) {
       if (exchange.phase === 'done') return;

@@ -8,6 +8,8 @@ export interface Reply {
   readonly body: string | Uint8Array;
   /** Unset: `application/json`. */
   readonly contentType?: string;
+  /** Unset: `no-store`. */
+  readonly cacheControl?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** The connection ends after this answer, because what still arrives on it cannot be used. */
   readonly close?: boolean;
@@ -54,7 +56,7 @@ function statusLine(status: number): string {
 export function writeReply(
   res: HttpResponse,
   reply: Reply,
-  how: { requestId: string; head: boolean; close: boolean },
+  how: { requestId: string; head: boolean; headers: NonNullable<Reply['headers']>; close: boolean },
 ): void {
   res.cork(() => {
     res
@@ -63,8 +65,9 @@ export function writeReply(
       .writeHeader('x-request-id', how.requestId)
       .writeHeader('x-content-type-options', 'nosniff')
       .writeHeader('x-frame-options', 'DENY')
-      .writeHeader('cache-control', 'no-store');
+      .writeHeader('cache-control', reply.cacheControl ?? 'no-store');
     if (reply.errorCode !== undefined) res.writeHeader('x-error-code', reply.errorCode);
+    for (const [name, value] of how.headers) res.writeHeader(name, value);
     for (const [name, value] of reply.headers ?? []) res.writeHeader(name, value);
     // uWS would send the body of an answer to HEAD as well.
     if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);

@@ -13,8 +13,8 @@ export interface Route {
   /** `/static/:parameter` segments; also the label in metrics and logs. */
   readonly path: string;
   readonly scope: RouteScope;
-  /** Whether a JSON body is read; unset: bodies are ignored. */
-  readonly body?: 'json';
+  /** Whether a JSON body is read: one for the ingest pipeline, or a small one for the handler. Unset: bodies are ignored. */
+  readonly body?: 'ingest' | 'small';
   /** Answers through the exchange, now or later, exactly once. Thrown errors are answered too. */
   readonly handler: (exchange: Exchange) => void;
 }

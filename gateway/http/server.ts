@@ -34,9 +34,12 @@ export interface ServerOptions {
   readonly routes: readonly Route[];
   readonly requestTimeoutMs: number;
   readonly bodyTimeoutMs: number;
+  /** Largest body for the ingest pipeline; others are smaller anyway, see {@link SMALL_BODY_BYTES_MAX}. */
   readonly bodyBytesMax: number;
   readonly bodyBudget: BodyBudget;
   readonly authenticate: (authorization: string, apiKey: string) => AuthContext | Promise<AuthContext>;
+  /** Called for every request with valid credentials; throws when they have sent enough. */
+  readonly rateGate: (exchange: Exchange) => void;
   /** Called once per request, after its answer was written or its client had left. */
   readonly onDone: (exchange: Exchange, outcome: ExchangeOutcome) => void;
 }
@@ -48,11 +51,17 @@ export interface HttpServer {
   drain(): Promise<void>;
   /** Ends all connections at once. */
   close(): void;
-  readonly openRequests: number;
 }
 
 const EXCLUSIVE_PORT = 1;
 const DRAIN_POLL_MS = 20;
+/** Bodies that are parsed in the main thread, which everybody shares (L10). */
+const SMALL_BODY_BYTES_MAX = 64 * 1024;
+/**
+ * A client that is still sending when its connection ends often never sees the answer (RFC 9112 section 9.6). So a body that was
+ * announced too large is read to its end and dropped, unless it is larger than this.
+ */
+const DROPPED_BODY_BYTES_MAX = 64 * 1024 * 1024;
 const NO_BODY = new Uint8Array(0);
 
 /** libuv-style listen with host, port and options; the type declarations of uWS know it only without a host. */
@@ -67,7 +76,10 @@ export function createServer(options: ServerOptions): HttpServer {
   const app = uWS.App();
   const route = createRouter(options.routes);
   const deadlines = createDeadlines(options.bodyTimeoutMs);
-  const bodyLimits = { bytesMax: options.bodyBytesMax, budget: options.bodyBudget };
+  const bodyBytesMax = {
+    ingest: options.bodyBytesMax,
+    small: Math.min(options.bodyBytesMax, SMALL_BODY_BYTES_MAX),
+  };
   let listenSocket: us_listen_socket | undefined;
   let draining = false;
   let closed = false;
@@ -138,11 +150,13 @@ export function createServer(options: ServerOptions): HttpServer {
         'UNSUPPORTED_MEDIA_TYPE',
         'Content-Encoding is not accepted: send the body as it is',
       );
-    if ((head.contentLength ?? 0) > options.bodyBytesMax) {
-      exchange.fail(bodyTooLarge(options.bodyBytesMax), { close: true });
+    const bytesMax = bodyBytesMax[route.body];
+    const announced = head.contentLength ?? 0;
+    if (announced > bytesMax) {
+      exchange.fail(bodyTooLarge(bytesMax), { close: announced > DROPPED_BODY_BYTES_MAX });
       return;
     }
-    receiveBody(res, exchange, bodyLimits, (body, keep) => {
+    receiveBody(res, exchange, { bytesMax, budget: options.bodyBudget }, (body, keep) => {
       exchange.phase = 'working';
       // The lookup of unknown credentials outlasts the view on the socket's memory.
       exchange.body = authorized === true ? body : (keep() ?? NO_BODY);
@@ -154,8 +168,9 @@ export function createServer(options: ServerOptions): HttpServer {
   function authorize(exchange: Exchange, scope: Exclude<RouteScope, 'public'>): true | Promise<true> {
     const { authorization, apiKey } = exchange.head;
     const admitWith = (auth: AuthContext): true => {
-      if (scope !== 'authenticated') requirePermission(auth, scope);
       exchange.auth = auth;
+      options.rateGate(exchange);
+      if (scope !== 'authenticated') requirePermission(auth, scope);
       return true;
     };
     const auth = options.authenticate(authorization, apiKey);
@@ -191,9 +206,6 @@ export function createServer(options: ServerOptions): HttpServer {
       deadlines.close();
       app.close();
       listenSocket = undefined;
-    },
-    get openRequests() {
-      return deadlines.size;
     },
   };
 }

@@ -20,11 +20,11 @@ export const uuid = () =>
   });
 
 /** Decimal digits in a query, as `bigint`. */
-export const wholeNumber = (max: number) =>
-  accepting(`a whole number from 0 to ${max}`, (text) => {
+export const wholeNumber = (max: number, min = 0) =>
+  accepting(`a whole number from ${min} to ${max}`, (text) => {
     if (!/^[0-9]{1,16}$/.test(text)) return undefined;
     const value = BigInt(text);
-    return value <= BigInt(max) ? value : undefined;
+    return value >= BigInt(min) && value <= BigInt(max) ? value : undefined;
   });
 
 /** A JSON number without fraction. */

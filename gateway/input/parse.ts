@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import { ServiceError } from '../../engine/errors/index.js';
 import type { Exchange } from '../http/exchange.js';
 
-const DECODER = new TextDecoder('utf-8', { fatal: true });
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Objects inside objects of a body; no route asks for as many. */
+const NESTING_MAX = 8;
 
 type Issue = { readonly code: string; readonly path: readonly PropertyKey[]; readonly message: string };
 
@@ -62,13 +64,17 @@ function readJson(body: Uint8Array): unknown {
   }
 }
 
-/** The object and the objects in it with camelCase names and without nulls; a camelCase name wins over its snake_case twin. */
-function camelized(value: object): Record<string, unknown> {
+/**
+ * The object and the objects in it with camelCase names and without nulls; a camelCase name wins over its snake_case twin.
+ * What nests deeper than anything a route asks for stays as it is: a body of brackets must not exhaust the stack.
+ */
+function camelized(value: object, depth = 0): Record<string, unknown> {
   const result: Record<string, unknown> = Object.create(null);
   for (const [name, member] of Object.entries(value)) {
     const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
     if (member === null || (camel !== name && camel in value)) continue;
-    result[camel] = typeof member === 'object' && !Array.isArray(member) ? camelized(member) : member;
+    const isObject = typeof member === 'object' && !Array.isArray(member);
+    result[camel] = isObject && depth < NESTING_MAX ? camelized(member, depth + 1) : member;
   }
   return { ...result };
 }

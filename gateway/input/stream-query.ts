@@ -9,10 +9,10 @@ import { parseQuery } from './parse.js';
 const U32_MAX = 0xffff_ffff;
 
 /** Most events in one page of a stream, and in one without `limit`. */
-export const PAGE_EVENTS_MAX = 1000;
+const PAGE_EVENTS_MAX = 1000;
 const PAGE_EVENTS_DEFAULT = 100;
 /** Most events in one page of an entity. */
-export const ENTITY_EVENTS_MAX = 100;
+const ENTITY_EVENTS_MAX = 100;
 
 const StreamQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
 const PageQuery = StreamQuery.extend({

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { IngestKind, IngestPort, IngestReply } from '../../workers/ingest-port.js';
 import type { Exchange, ExchangeOutcome } from '../http/exchange.js';
-import type { IngestPort, IngestReply } from '../http/ingest-port.js';
 
 /** Upper bounds in seconds. */
 const LATENCY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -23,7 +23,7 @@ export interface GroupSample {
 export interface GatewayMetrics {
   observeRequest(exchange: Exchange, outcome: ExchangeOutcome): void;
   /** @param seconds from the submission of a request to its answer */
-  observeIngest(kind: 'ves' | 'legacy', result: IngestReply, seconds: number): void;
+  observeIngest(kind: IngestKind, result: IngestReply, seconds: number): void;
   observeGroup(group: GroupSample): void;
   /** Prometheus text exposition. */
   render(): Promise<string>;
@@ -71,7 +71,7 @@ export function createMetrics(
     'Events that were stored already and answered with their first receipt',
   );
   const vesReceived = counter('ves_events_received', 'VES events in answered requests');
-  const vesVerified = counter('ves_events_verified', 'VES events whose signature verified');
+  const vesVerified = counter('ves_events_verified', 'VES events accepted: their signatures verified');
   const batch = histogram('request_events_per_batch', 'Events per ingest request', COUNT_BUCKETS);
   const ingestLatency = histogram('ingest_latency_seconds', 'From submission to answer', LATENCY_BUCKETS);
   const groupEvents = histogram('group_events', 'Events per committed group', COUNT_BUCKETS);

@@ -8,3 +8,7 @@ export function renderTimestamp(stored: string, suffix: 'Z' | '+00:00' = 'Z'): s
   if (fraction === '') return whole + suffix;
   return `${whole}.${fraction.padEnd(fraction.length > 3 ? 6 : 3, '0')}${suffix}`;
 }
+
+/** The same, or null. */
+export const timestampOrNull = (stored: string | null): string | null =>
+  stored === null ? null : renderTimestamp(stored);

@@ -15,14 +15,13 @@ import { requireTenant, resolveTenant } from '../auth/scopes.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
-import { hexBytes, instant, integer, uuid } from '../input/fields.js';
+import { hexBytes, instant, integer, uuid, wholeNumber } from '../input/fields.js';
+import { keyPage, PAGE_KEYS_MAX, toKeyPage } from '../input/key-page.js';
 import { parseBody, parseQuery, pathValue } from '../input/parse.js';
-import { renderTimestamp } from '../render/timestamp.js';
+import { renderTimestamp, timestampOrNull } from '../render/timestamp.js';
 
 const KEY_ID_MAX = 0xffff_ffff;
 const I32_MAX = 0x7fff_ffff;
-/** Most keys of one agent in a list; there is no paging. */
-export const LISTED_KEYS_MAX = 1000;
 
 const hexText = () => z.string({ error: 'hexadecimal text' });
 const Registration = z.object({
@@ -40,12 +39,9 @@ const Registration = z.object({
     .object({ ed25519Pop: hexBytes(64).optional(), mlDsa65Pop: hexText().optional() }, { error: 'an object' })
     .optional(),
 });
+const KeyId = wholeNumber(KEY_ID_MAX).transform(Number);
 const AgentQuery = z.object({ tenant_id: uuid().optional(), agent_id: uuid() });
-const KeyId = z
-  .string()
-  .regex(/^[0-9]{1,10}$/)
-  .transform(Number)
-  .pipe(integer(0, KEY_ID_MAX));
+const ListQuery = AgentQuery.extend(keyPage(KeyId));
 
 /**
  * Agents' signing keys. Registration and revocation need `admin` of the tenant, reading `read`. Revocation is
@@ -56,7 +52,7 @@ export const agentKeyRoutes = ({ sql }: { sql: Sql }): Route[] => [
     method: 'POST',
     path: '/api/v1/agents/keys',
     scope: 'admin',
-    body: 'json',
+    body: 'small',
     handler: answering((exchange) => register(sql, exchange)),
   },
   {
@@ -125,12 +121,14 @@ const isSigning = (keyType: string | number | undefined): boolean =>
   keyType === undefined || keyType === 1 || /^(key_type_)?signing$/i.test(String(keyType));
 
 async function list(sql: Sql, exchange: Exchange): Promise<Reply> {
-  const { tenantId, agentId } = agentOf(exchange);
-  const keys = await listAgentKeys(sql, tenantId, agentId, LISTED_KEYS_MAX);
+  const query = parseQuery(ListQuery, exchange);
+  const agent = agentOf(exchange, query);
+  const limit = query.limit ?? PAGE_KEYS_MAX;
+  const found = await listAgentKeys(sql, agent, query.cursor ?? -1, limit + 1);
+  const { keys, nextCursor } = toKeyPage(found, limit, (key) => String(key.keyId));
   const nowMicros = BigInt(Date.now()) * 1000n;
   return json({
-    tenantId,
-    agentId,
+    ...agent,
     keys: keys.map((key) => ({
       keyId: key.keyId,
       keyAlgorithm: key.keyAlgorithm,
@@ -142,12 +140,13 @@ async function list(sql: Sql, exchange: Exchange): Promise<Reply> {
       createdAt: renderTimestamp(key.createdAt),
     })),
     count: keys.length,
+    nextCursor,
   });
 }
 
 async function revoke(sql: Sql, exchange: Exchange): Promise<Reply> {
   const keyId = pathValue(exchange, 0, 'key_id', KeyId);
-  const { tenantId, agentId } = agentOf(exchange);
+  const { tenantId, agentId } = agentOf(exchange, parseQuery(AgentQuery, exchange));
   const revokedAt = await revokeAgentKey(sql, tenantId, agentId, keyId);
   if (revokedAt === undefined)
     throw new ServiceError('AGENT_KEY_NOT_FOUND', `Agent ${agentId} has no key with id ${keyId}`);
@@ -162,17 +161,10 @@ async function revoke(sql: Sql, exchange: Exchange): Promise<Reply> {
   });
 }
 
-function agentOf(exchange: Exchange): { tenantId: string; agentId: string } {
-  const query = parseQuery(AgentQuery, exchange);
-  return {
-    tenantId: resolveTenant(exchange.auth, query.tenant_id, 'tenant_id'),
-    agentId: query.agent_id,
-  };
-}
-
-/** RFC 3339 in UTC, or null. */
-export const timestampOrNull = (stored: string | null): string | null =>
-  stored === null ? null : renderTimestamp(stored);
+const agentOf = ({ auth }: Exchange, query: z.output<typeof AgentQuery>) => ({
+  tenantId: resolveTenant(auth, query.tenant_id, 'tenant_id'),
+  agentId: query.agent_id,
+});
 
 const microsOrNull = (stored: string | null): bigint | null =>
   stored === null ? null : parseInstant(renderTimestamp(stored))!;

@@ -17,11 +17,11 @@ import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
 import { flag, integer, uuid, uuidList } from '../input/fields.js';
+import { keyPage, PAGE_KEYS_MAX, toKeyPage } from '../input/key-page.js';
 import { parseBody, parseQuery, pathValue } from '../input/parse.js';
 
 const STORES_MAX = 50;
 const RATE_LIMIT_MAX = 10_000;
-const LISTED_KEYS_MAX = 1000;
 
 const Creation = z.object({
   tenantId: uuid().optional(),
@@ -35,6 +35,7 @@ const HASH_PREFIX = 'the 16 to 64 lower-case hexadecimal digits of keyHashPrefix
 const HashPrefix = z
   .string({ error: HASH_PREFIX })
   .regex(new RegExp(`^[0-9a-f]{${KEY_HASH_PREFIX_LENGTH},64}$`), { error: HASH_PREFIX });
+const ListQuery = TenantQuery.extend(keyPage(HashPrefix));
 
 /**
  * API keys of an agent, for the agent itself or an administrator of its tenant. The bootstrap administrator names the tenant:
@@ -45,7 +46,7 @@ export const apiKeyRoutes = ({ sql }: { sql: Sql }): Route[] => [
     method: 'POST',
     path: '/api/v1/agents/:agent_id/api-keys',
     scope: 'authenticated',
-    body: 'json',
+    body: 'small',
     handler: answering((exchange) => create(sql, exchange)),
   },
   {
@@ -72,7 +73,7 @@ async function create(sql: Sql, exchange: Exchange): Promise<Reply> {
   return json({
     success: true,
     apiKey,
-    keyHashPrefix: keyHash.slice(0, KEY_HASH_PREFIX_LENGTH),
+    keyHashPrefix: hashPrefixOf({ keyHash }),
     permissions: permissionsText(grant),
     message: 'API key created. It is shown only this once: store it safely.',
   });
@@ -112,30 +113,36 @@ function grantFor(auth: AuthContext, wish: Wish): ApiKeyGrant {
 }
 
 async function list(sql: Sql, exchange: Exchange): Promise<Reply> {
-  const { tenantId, agentId } = agentOfQuery(exchange);
-  const keys = await listApiKeys(sql, tenantId, agentId, LISTED_KEYS_MAX);
+  const query = parseQuery(ListQuery, exchange);
+  const agent = agentOf(exchange, query.tenant_id, 'tenant_id');
+  const limit = query.limit ?? PAGE_KEYS_MAX;
+  const found = await listApiKeys(sql, agent, query.cursor, limit + 1);
+  if (found === undefined)
+    throw new ServiceError('INVALID_FIELD_VALUE', 'cursor must be the nextCursor of a page of this list');
+  const { keys, nextCursor } = toKeyPage(found, limit, hashPrefixOf);
   return json({
     keys: keys.map((key) => ({
-      keyHashPrefix: key.keyHash.slice(0, KEY_HASH_PREFIX_LENGTH),
+      keyHashPrefix: hashPrefixOf(key),
       active: key.active,
       permissions: permissionsText(key),
       storeIds: key.storeIds,
       rateLimit: key.rateLimit,
     })),
     count: keys.length,
+    nextCursor,
   });
 }
 
+const hashPrefixOf = ({ keyHash }: { keyHash: string }): string => keyHash.slice(0, KEY_HASH_PREFIX_LENGTH);
+
 async function revoke(sql: Sql, exchange: Exchange): Promise<Reply> {
   const prefix = pathValue(exchange, 1, 'key_prefix', HashPrefix);
-  const { tenantId, agentId } = agentOfQuery(exchange);
+  const query = parseQuery(TenantQuery, exchange);
+  const { tenantId, agentId } = agentOf(exchange, query.tenant_id, 'tenant_id');
   if (!(await deactivateApiKey(sql, tenantId, agentId, prefix)))
     throw new ServiceError('RESOURCE_NOT_FOUND', 'This agent has no API key with this prefix');
   return json({ success: true, message: 'API key revoked' });
 }
-
-const agentOfQuery = (exchange: Exchange) =>
-  agentOf(exchange, parseQuery(TenantQuery, exchange).tenant_id, 'tenant_id');
 
 function agentOf(exchange: Exchange, namedTenant: string | undefined, field: string) {
   const agentId = pathValue(exchange, 0, 'agent_id', uuid());

@@ -5,10 +5,10 @@ import { json } from '../http/reply.js';
 import type { Route } from '../http/router.js';
 
 /** Name in `/health`. */
-export const SERVICE_NAME = 'stateset-sequencer';
+const SERVICE_NAME = 'stateset-sequencer';
 
 const PING_TIMEOUT_MS = 2000;
-/** Answers are this old at most; however often `/ready` is asked, the database is not. */
+/** However often `/ready` is asked, the database is asked once in this time, and more rarely while it does not answer. */
 const PING_AGE_MAX_MS = 250;
 
 export interface HealthDeps {
@@ -56,29 +56,36 @@ export const healthRoutes = ({ sql, version, readiness }: HealthDeps): Route[] =
 /** Milliseconds the database takes to answer; concurrent and rapid callers share one question. */
 function createPing(sql: Sql): () => Promise<number> {
   let askedAt = Number.NEGATIVE_INFINITY;
+  let unanswered = 0;
   let answer: Promise<number> | undefined;
   return () => {
     const now = performance.now();
-    if (answer === undefined || now - askedAt > PING_AGE_MAX_MS) {
+    // Questions to a database that hangs would pile up behind each other (L8).
+    const ageMaxMs = unanswered > 0 ? PING_TIMEOUT_MS : PING_AGE_MAX_MS;
+    if (answer === undefined || now - askedAt > ageMaxMs) {
       askedAt = now;
-      answer = askDatabase(sql);
+      unanswered++;
+      const settled = () => {
+        unanswered--;
+      };
+      const query = sql`select 1`;
+      query.then(settled, settled);
+      answer = inTime(query);
     }
     return answer;
   };
 }
 
-async function askDatabase(sql: Sql): Promise<number> {
+async function inTime(query: Promise<unknown>): Promise<number> {
   const start = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${PING_TIMEOUT_MS} ms`)), PING_TIMEOUT_MS);
   });
-  const query = sql`select 1`;
   try {
     await Promise.race([query, late]);
     return performance.now() - start;
   } catch (cause) {
-    query.catch(() => {});
     throw new ServiceError('SERVICE_UNAVAILABLE', 'Not ready: the database does not answer', { cause });
   } finally {
     clearTimeout(timer);

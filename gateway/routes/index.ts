@@ -3,6 +3,7 @@ import type { GatewayDeps } from '../index.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
 import { agentKeyRoutes } from './agent-keys.js';
 import { apiKeyRoutes } from './api-keys.js';
+import { errorDocsRoutes } from './error-docs.js';
 import { healthRoutes } from './health.js';
 import { ingestRoutes } from './ingest.js';
 import { legacyReadRoutes } from './legacy-reads.js';
@@ -27,4 +28,5 @@ export const routeTable = (deps: RouteDeps): Route[] => [
   ...healthRoutes(deps),
   ...metricsRoutes({ metrics: deps.metrics, metricsPublic: deps.config.http.metricsPublic }),
   ...wellKnownRoutes(deps),
+  ...errorDocsRoutes(),
 ];

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../engine/errors/index.js';
+import type { IngestKind, IngestPort, IngestReply } from '../../workers/ingest-port.js';
 import type { Exchange } from '../http/exchange.js';
-import type { IngestPort, IngestReply } from '../http/ingest-port.js';
 import { jsonText } from '../http/reply.js';
 import type { Route } from '../http/router.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
@@ -27,19 +27,19 @@ export const ingestRoutes = (deps: IngestDeps): Route[] => [
     method: 'POST',
     path: '/api/v1/ves/events/ingest',
     scope: 'write',
-    body: 'json',
+    body: 'ingest',
     handler: submitTo(deps, 'ves', TIMEOUT_MESSAGE),
   },
   {
     method: 'POST',
     path: '/api/v1/events/ingest',
     scope: 'write',
-    body: 'json',
+    body: 'ingest',
     handler: submitTo(deps, 'legacy', LEGACY_TIMEOUT_MESSAGE),
   },
 ];
 
-function submitTo({ ingest, metrics }: IngestDeps, kind: 'ves' | 'legacy', timeoutMessage: string) {
+function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMessage: string) {
   return (exchange: Exchange): void => {
     exchange.timeoutMessage = timeoutMessage;
     const submittedAt = performance.now();
@@ -62,7 +62,7 @@ function answer(exchange: Exchange, result: IngestReply): void {
   if (result.ok) {
     exchange.reply(jsonText(result.body));
   } else {
-    const { code, message, details, retryAfter } = result.error;
-    exchange.fail(new ServiceError(code, message, { details, retryAfter }));
+    const { code, message, details } = result.error;
+    exchange.fail(new ServiceError(code, message, { details }));
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listAgentKeys } from '../../engine/keys/list-agent-keys.js';
+import { listAllAgentKeys } from '../../engine/keys/list-agent-keys.js';
 import { encodeHex, type KeyDirectoryBody, keyDirectoryHash } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
 import { resolveTenant } from '../auth/scopes.js';
@@ -9,7 +9,7 @@ import type { Route } from '../http/router.js';
 import type { GatewayIdentity } from '../identity.js';
 import { uuid } from '../input/fields.js';
 import { parseQuery, pathValue } from '../input/parse.js';
-import { LISTED_KEYS_MAX, timestampOrNull } from './agent-keys.js';
+import { timestampOrNull } from '../render/timestamp.js';
 
 const DirectoryQuery = z.object({ tenant_id: uuid().optional() });
 
@@ -33,7 +33,7 @@ async function directory(
   const agentId = pathValue(exchange, 0, 'agent_id', uuid());
   const query = parseQuery(DirectoryQuery, exchange);
   const tenantId = resolveTenant(exchange.auth, query.tenant_id, 'tenant_id');
-  const keys = await listAgentKeys(sql, tenantId, agentId, LISTED_KEYS_MAX);
+  const keys = await listAllAgentKeys(sql, { tenantId, agentId });
   const body: KeyDirectoryBody = {
     agentId,
     tenantId,

@@ -68,7 +68,7 @@ describe('rooms', () => {
         roomOf(from) === 'gateway' &&
         roomOf(to) === 'workers' &&
         !typeOnly &&
-        !/workers\/[a-z-]*(pool|messages|client)[a-z-]*\.ts$/.test(to),
+        !/workers\/[a-z-]*(messages|ingest-port)[a-z-]*\.ts$/.test(to),
     );
     expect(offences.map(show)).toEqual([]);
   });

@@ -223,6 +223,21 @@ describe('the list', () => {
     });
   });
 
+  test('comes in pages, whose cursors lead through all of it', async () => {
+    const page = async (rest: string) =>
+      (await g.call('GET', `${KEYS}?${about}${rest}`, { key: admin })).body;
+    const ids = (body: { keys: { keyId: number }[] }) => body.keys.map((key) => key.keyId);
+    const first = await page('&limit=3');
+    expect([ids(first), first.count, first.nextCursor]).toEqual([[1, 2, 3], 3, '3']);
+    const second = await page(`&limit=3&cursor=${first.nextCursor}`);
+    expect([ids(second), second.nextCursor]).toEqual([[4], null]);
+    expect((await page('&limit=4')).nextCursor).toBeNull();
+    expect((await page('')).nextCursor).toBeNull();
+    for (const limit of ['0', '1001', 'x'])
+      expect((await page(`&limit=${limit}`)).message).toBe('limit must be a whole number from 1 to 1000');
+    expect((await page('&cursor=x')).message).toBe('cursor must be a whole number from 0 to 4294967295');
+  });
+
   test('needs an agent', async () => {
     const reply = await g.call('GET', KEYS, { key: admin });
     expect([reply.status, reply.body.message]).toEqual([400, 'agent_id is required: a UUID']);

@@ -133,3 +133,26 @@ test('keys are listed without themselves and end when revoked', async () => {
   for (const bad of ['', '%25', keyHashPrefix.slice(1), `${keyHashPrefix}%`, 'Z'.repeat(16)])
     expect((await g.call('DELETE', `${url}/${bad}`, { key: admin })).status, bad).toBeGreaterThanOrEqual(400);
 });
+
+test('the list comes in pages, whose cursors lead through all of it', async () => {
+  const pages = '/api/v1/agents/efefefef-efef-4fef-8fef-efefefefefef/api-keys';
+  const made: string[] = [];
+  for (let i = 0; i < 5; i++)
+    made.push((await g.call('POST', pages, { key: admin, body: {} })).body.keyHashPrefix);
+  const found: string[] = [];
+  let cursor: string | null = '';
+  for (let page = 0; page < 3; page++) {
+    const rest: string = page === 0 ? '' : `&cursor=${cursor}`;
+    const { body } = await g.call('GET', `${pages}?limit=2${rest}`, { key: admin });
+    expect(body.count).toBe(page === 2 ? 1 : 2);
+    found.push(...body.keys.map((key: { keyHashPrefix: string }) => key.keyHashPrefix));
+    cursor = body.nextCursor;
+  }
+  expect([found, cursor]).toEqual([made, null]);
+  expect((await g.call('GET', `${pages}?cursor=${'0'.repeat(16)}`, { key: admin })).body.message).toBe(
+    'cursor must be the nextCursor of a page of this list',
+  );
+  // Another agent's key is no cursor here.
+  const elsewhere = (await create(admin, {})).body.keyHashPrefix;
+  expect((await g.call('GET', `${pages}?cursor=${elsewhere}`, { key: admin })).status).toBe(400);
+});

@@ -206,6 +206,36 @@ describe('the cache of API keys', () => {
     expect(cache.get('unknown')).toBeInstanceOf(Promise);
   });
 
+  test('remembers the latest answer only: a key that ended, or came into being, is not asked for again and again', async () => {
+    const { cache, state, settle } = setup();
+    void cache.get('k');
+    await settle();
+    state.trusted = false;
+    state.now = 1000;
+    state.answer = undefined;
+    void cache.get('k');
+    await settle();
+    expect(cache.get('k')).toBeUndefined();
+    expect(state.loads).toBe(2);
+    state.now = 2000;
+    state.answer = BOOTSTRAP_CONTEXT;
+    void cache.get('k');
+    await settle();
+    expect(cache.get('k')).toBe(BOOTSTRAP_CONTEXT);
+  });
+
+  test('looks up a limited number of keys at once', async () => {
+    const { cache, state, settle } = setup();
+    for (let i = 0; i < 1000; i++) void cache.get(`k${i}`);
+    await expect(cache.get('one more')).rejects.toThrow('look-ups of API keys are under way');
+    expect(cache.get('k7')).toBeInstanceOf(Promise);
+    expect(state.loads).toBe(1000);
+    await settle();
+    expect(cache.get('k7')).toBe(BOOTSTRAP_CONTEXT);
+    void cache.get('one more');
+    expect(state.loads).toBe(1001);
+  });
+
   test('with a time to live of 0 always asks', async () => {
     const { cache, settle } = setup(0);
     void cache.get('k');

@@ -70,12 +70,22 @@ describe('bodies', () => {
       );
   });
 
-  test('announced too large are refused before they are sent, and the connection is closed', async () => {
+  test('announced too large are refused before they are sent, then dropped, and the connection goes on', async () => {
     const raw = openRaw(g.port);
     raw.socket.write(head(MIB + 1));
-    const reply = await raw.closed;
+    const reply = await raw.until('"limit_bytes":1048576');
     expect(reply).toMatch(/^HTTP\/1\.1 413 /);
-    expect(reply).toContain('"limit_bytes":1048576');
+    raw.socket.write(Buffer.alloc(MIB + 1, 0x20));
+    raw.socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+    await raw.until('healthy');
+    raw.socket.destroy();
+    expect(g.ingest.taken.length).toBe(0);
+  });
+
+  test('announced far too large are refused and the connection is closed', async () => {
+    const raw = openRaw(g.port);
+    raw.socket.write(head(64 * MIB + 1));
+    expect(await raw.closed).toMatch(/^HTTP\/1\.1 413 /);
   });
 
   test('that grow too large are refused on the way', async () => {
@@ -90,9 +100,18 @@ describe('bodies', () => {
     expect(g.ingest.taken.length).toBe(0);
   });
 
-  test('sent by a real client far over the limit are answered 413', async () => {
-    const reply = await g.call('POST', INGEST, { raw: Buffer.alloc(8 * MIB) });
-    expect([reply.status, reply.body.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+  test('sent by real clients far over the limit are answered 413, every time', async () => {
+    const raw = Buffer.alloc(8 * MIB);
+    for (let i = 0; i < 5; i++) {
+      const reply = await g.call('POST', INGEST, { raw });
+      expect([reply.status, reply.body.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+      const fetched = await fetch(`http://127.0.0.1:${g.port}${INGEST}`, {
+        method: 'POST',
+        headers: { 'x-api-key': BOOTSTRAP_KEY, 'content-type': 'application/json' },
+        body: raw,
+      });
+      expect([fetched.status, fetched.headers.get('x-error-code')]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    }
   });
 
   test('that stall are answered 408 and the connection is closed', async () => {
@@ -105,14 +124,27 @@ describe('bodies', () => {
     expect(Date.now() - start).toBeLessThan(2500);
   });
 
+  test('that are announced but do not come take no room', async () => {
+    const stalled = Array.from({ length: 5 }, () => openRaw(g.port));
+    for (const { socket } of stalled) socket.write(`${head(MIB)}{`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await g.call('POST', INGEST, { raw: randomBytes(200 * KIB) })).status).toBe(200);
+    for (const { socket } of stalled) socket.destroy();
+  });
+
+  test('of administrative requests are small', async () => {
+    const reply = await g.call('POST', '/api/v1/agents/keys', { raw: Buffer.alloc(64 * KIB + 1, 0x20) });
+    expect([reply.status, reply.body.error.details]).toEqual([413, { limit_bytes: 64 * KIB }]);
+  });
+
   test('share one budget while they arrive, which every end gives back', async () => {
     const first = openRaw(g.port);
     first.socket.write(head(MIB));
-    first.socket.write(Buffer.alloc(1000, 0x20));
+    first.socket.write(Buffer.alloc(900 * KIB, 0x20));
     await new Promise((resolve) => setTimeout(resolve, 50));
     const second = openRaw(g.port);
     second.socket.write(head(MIB));
-    second.socket.write(Buffer.alloc(1000, 0x20));
+    second.socket.write(Buffer.alloc(900 * KIB, 0x20));
     const refused = await second.closed;
     expect(refused).toMatch(/^HTTP\/1\.1 503 [\s\S]*OVERLOADED/);
     expect(refused).toMatch(/retry-after: 1\r\n/i);

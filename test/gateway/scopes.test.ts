@@ -1,12 +1,7 @@
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadConfig } from '../../engine/config/index.js';
-import { createMetrics } from '../../gateway/metrics/metrics.js';
-import { routeTable } from '../../gateway/routes/index.js';
 import {
   AGENT,
-  createTestIngest,
-  identity,
+  allRoutes,
   OTHER_AGENT,
   OTHER_STORE,
   OTHER_TENANT,
@@ -104,6 +99,7 @@ const ROUTES: {
   { route: 'GET /ready', url: '', refusal: null },
   { route: 'GET /metrics', url: '', refusal: ADMIN },
   { route: 'GET /.well-known/ves-sequencer', url: '', refusal: null },
+  { route: 'GET /docs/errors', url: '', refusal: null },
 ];
 
 function call(row: (typeof ROUTES)[number], key: string | null) {
@@ -119,17 +115,7 @@ function call(row: (typeof ROUTES)[number], key: string | null) {
 }
 
 test('the table below has every route of the service', () => {
-  const ingest = createTestIngest();
-  const table = routeTable({
-    config: loadConfig({}),
-    sql: g.sql,
-    ingest,
-    identity,
-    log: pino({ level: 'silent' }),
-    version: '',
-    readiness: () => ({ ready: true }),
-    metrics: createMetrics(ingest),
-  });
+  const table = allRoutes(g.sql);
   expect(table.map((route) => `${route.method} ${route.path}`).sort()).toEqual(
     ROUTES.map((row) => row.route).sort(),
   );

@@ -5,14 +5,11 @@ import { loadConfig } from '../../engine/config/index.js';
 import { generateApiKey, hashApiKey, insertApiKey } from '../../engine/keys/api-keys.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
-import {
-  createGateway,
-  type Gateway,
-  type GatewayDeps,
-  type GatewayIdentity,
-  type IngestPort,
-  type IngestRequest,
-} from '../../gateway/index.js';
+import type { Route } from '../../gateway/http/router.js';
+import { createGateway, type Gateway, type GatewayDeps, type GatewayIdentity } from '../../gateway/index.js';
+import { createMetrics } from '../../gateway/metrics/metrics.js';
+import { routeTable } from '../../gateway/routes/index.js';
+import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
 import { createTestDatabase } from '../support/database.js';
 
 export const BOOTSTRAP_KEY = 'bootstrap-key-of-the-tests';
@@ -65,6 +62,21 @@ export function createTestIngest(): TestIngest {
     },
   };
   return ingest;
+}
+
+/** The route table of the service, handlers included, for tests that look at it. */
+export function allRoutes(sql: Sql): Route[] {
+  const ingest = createTestIngest();
+  return routeTable({
+    config: loadConfig({}),
+    sql,
+    ingest,
+    identity,
+    log: pino({ level: 'silent' }),
+    version: '',
+    readiness: () => ({ ready: true }),
+    metrics: createMetrics(ingest),
+  });
 }
 
 export type JsonReply = {
@@ -131,7 +143,7 @@ export async function startTestGateway(
   });
   const agent = new Agent({ connections: 64 });
   const close = async () => {
-    gateway.close();
+    await gateway.close();
     await agent.destroy();
     await Promise.all([sql.end({ timeout: 1 }), authSql?.end({ timeout: 1 })]);
     await database.drop();

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findAgentKeys } from '../../engine/keys/agent-keys.js';
-import { generateApiKey, hashApiKey } from '../../engine/keys/api-keys.js';
-import { listAgentKeys } from '../../engine/keys/list-agent-keys.js';
-import { type AgentKeyRegistration, registerAgentKey } from '../../engine/keys/register-agent-key.js';
+import { ACTIVE_API_KEYS_MAX, generateApiKey, hashApiKey, insertApiKey } from '../../engine/keys/api-keys.js';
+import { listAgentKeys, listAllAgentKeys } from '../../engine/keys/list-agent-keys.js';
+import {
+  AGENT_KEYS_MAX,
+  type AgentKeyRegistration,
+  registerAgentKey,
+} from '../../engine/keys/register-agent-key.js';
 import { revokeAgentKey } from '../../engine/keys/revoke-agent-key.js';
 import { publicKeyFromSeed, signProofOfPossession } from '../../engine/protocol/index.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
@@ -126,10 +130,66 @@ describe('looking keys up', () => {
   });
 
   test('lists all of an agent by id', async () => {
-    const keys = await listAgentKeys(sql, TENANT, AGENT, 100);
+    const keys = await listAgentKeys(sql, { tenantId: TENANT, agentId: AGENT }, -1, 100);
     expect(keys.map((key) => key.keyId)).toEqual([1, 2, 3, 4, 4294967295]);
     expect(keys[3]).toMatchObject({ status: 'revoked', keyAlgorithm: 1, publicKey: hexOf(publicKey(4)) });
-    expect((await listAgentKeys(sql, TENANT, AGENT, 2)).length).toBe(2);
+    const page = await listAgentKeys(sql, { tenantId: TENANT, agentId: AGENT }, 2, 2);
+    expect(page.map((key) => key.keyId)).toEqual([3, 4]);
+  });
+});
+
+describe('an agent has no more keys than fit into one answer', () => {
+  const CROWDED = 'abababab-abab-4bab-8bab-abababababab';
+  const crowd = { tenantId: TENANT, agentId: CROWDED };
+
+  test('signing keys, revoked ones included', async () => {
+    await sql`
+      insert into agent_signing_keys (tenant_id, agent_id, key_id, public_key, status, revoked_at)
+      select ${TENANT}, ${CROWDED}, n, ${publicKey(1)}::bytea, 'revoked', now()
+      from generate_series(1, ${AGENT_KEYS_MAX - 3}::int) n`;
+    // Three fit, however many come at once.
+    const results = await Promise.allSettled(
+      [1, 2, 3, 4, 5, 6].map((n) =>
+        registerAgentKey(sql, registration(5000 + n, { ...crowd, publicKey: publicKey(n) })),
+      ),
+    );
+    expect(results.filter(({ status }) => status === 'fulfilled').length).toBe(3);
+    expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: 'QUOTA_EXCEEDED' },
+    });
+    const keys = await listAllAgentKeys(sql, crowd);
+    expect(keys.length).toBe(AGENT_KEYS_MAX);
+    // A repeated registration is no new key.
+    expect(
+      await registerAgentKey(
+        sql,
+        registration(keys.at(-1)!.keyId, { ...crowd, publicKey: publicKey(keys.at(-1)!.keyId - 5000) }),
+      ),
+    ).toBe(false);
+
+    await sql`insert into agent_signing_keys (tenant_id, agent_id, key_id, public_key)
+      values (${TENANT}, ${CROWDED}, 9999, ${publicKey(1)})`;
+    await expect(listAllAgentKeys(sql, crowd)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+  });
+
+  test('API keys that are active', async () => {
+    const grant = {
+      ...crowd,
+      storeIds: [],
+      canRead: true,
+      canWrite: false,
+      canAdmin: false,
+      rateLimit: null,
+    };
+    await sql`
+      insert into api_keys (key_hash, tenant_id, agent_id)
+      select encode(sha256(n::text::bytea), 'hex'), ${TENANT}, ${CROWDED}
+      from generate_series(1, ${ACTIVE_API_KEYS_MAX}::int) n`;
+    const insert = () => insertApiKey(sql, hashApiKey(generateApiKey(TENANT)), grant);
+    await expect(insert()).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+    await sql`update api_keys set active = false where key_hash = encode(sha256('1'::bytea), 'hex')`;
+    await insert();
+    await expect(insert()).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
   });
 });
 

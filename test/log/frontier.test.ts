@@ -13,11 +13,21 @@ import { naiveRoot, sha256, sha256Into } from './naive-tree.js';
 
 const hashNode = createNodeHasher(sha256Into);
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-const rootOf = (frontier: ReturnType<typeof emptyFrontier>) => hex(frontierRoot(frontier, hashNode, sha256Into));
+const rootOf = (frontier: ReturnType<typeof emptyFrontier>) =>
+  hex(frontierRoot(frontier, hashNode, sha256Into));
 const countBits = (size: number) => size.toString(2).replaceAll('0', '').length;
 
 /** The eight entries that Certificate Transparency implementations test their trees with. */
-const ENTRIES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'];
+const ENTRIES = [
+  '',
+  '00',
+  '10',
+  '2021',
+  '3031',
+  '40414243',
+  '5051525354555657',
+  '606162636465666768696a6b6c6d6e6f',
+];
 /** Roots of the first 0, 1, ... 8 entries, as published with those implementations. */
 const ROOTS = [
   'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
@@ -76,11 +86,15 @@ describe('the frontier of a Merkle log', () => {
 
   test('survives storing at sizes beyond 32 bits', () => {
     fc.assert(
-      fc.property(fc.maxSafeNat(), fc.uint8Array({ minLength: 53 * 32, maxLength: 53 * 32 }), (size, noise) => {
-        const bytes = noise.subarray(0, 32 * countBits(size));
-        const frontier = decodeFrontier(size, bytes)!;
-        expect(hex(encodeFrontier(frontier))).toBe(hex(bytes));
-      }),
+      fc.property(
+        fc.maxSafeNat(),
+        fc.uint8Array({ minLength: 53 * 32, maxLength: 53 * 32 }),
+        (size, noise) => {
+          const bytes = noise.subarray(0, 32 * countBits(size));
+          const frontier = decodeFrontier(size, bytes)!;
+          expect(hex(encodeFrontier(frontier))).toBe(hex(bytes));
+        },
+      ),
     );
   });
 

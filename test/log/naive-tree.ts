@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Sha256Into } from '../../engine/log/index.js';
 
 /** SHA-256 of the parts, one after another. */
-export const sha256 = (...parts: readonly Uint8Array[]): Buffer => {
-  const digest = createHash('sha256');
-  for (const part of parts) digest.update(part);
-  return digest.digest();
-};
+export const sha256 = (...parts: readonly Uint8Array[]): Buffer =>
+  hash('sha256', Buffer.concat(parts), 'buffer');
 
 export const sha256Into: Sha256Into = (bytes, target, offset) => target.set(sha256(bytes), offset);
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { batch, createBatchBuilder, type EventEntry, readBatch, type StreamKind } from '../../engine/sequencer/index.js';
+import {
+  batch,
+  createBatchBuilder,
+  type EventEntry,
+  readBatch,
+  type StreamKind,
+} from '../../engine/sequencer/index.js';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const text = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -36,7 +42,12 @@ const column = (value: Uint8Array) => {
 
 /** A row with the sequencer's two columns first, then padding, proof and entity. */
 const rowOf = ({ padding, proof, type, entityId }: Event) =>
-  Buffer.concat([Buffer.alloc(26 + padding, 0xee), proof, column(Buffer.from(type)), column(Buffer.from(entityId))]);
+  Buffer.concat([
+    Buffer.alloc(26 + padding, 0xee),
+    proof,
+    column(Buffer.from(type)),
+    column(Buffer.from(entityId)),
+  ]);
 
 const build = (builder: ReturnType<typeof createBatchBuilder>, requests: readonly Request[]) => {
   for (const { slot, kind, tenant, store, deadline, events } of requests) {
@@ -131,10 +142,20 @@ describe('a packed batch', () => {
       padding: 1_500_000,
     };
     const small = { ...one, padding: 0 };
-    const head = { slot: 7, kind: 0 as const, tenant: Buffer.alloc(16, 5), store: Buffer.alloc(16, 6), deadline: 1 };
+    const head = {
+      slot: 7,
+      kind: 0 as const,
+      tenant: Buffer.alloc(16, 5),
+      store: Buffer.alloc(16, 6),
+      deadline: 1,
+    };
     const requests: Request[] = [
       { ...head, events: Array.from({ length: 4 }, () => one) },
-      ...Array.from({ length: 40 }, (_, slot) => ({ ...head, slot, events: Array.from({ length: 20 }, () => small) })),
+      ...Array.from({ length: 40 }, (_, slot) => ({
+        ...head,
+        slot,
+        events: Array.from({ length: 20 }, () => small),
+      })),
     ];
     const builder = createBatchBuilder();
     checkSame(build(builder, requests), requests);
@@ -159,7 +180,13 @@ describe('a packed batch', () => {
   });
 
   test('is refused when its header does not fit its bytes', () => {
-    const head = { slot: 0, kind: 0 as const, tenant: Buffer.alloc(16), store: Buffer.alloc(16), deadline: 0 };
+    const head = {
+      slot: 0,
+      kind: 0 as const,
+      tenant: Buffer.alloc(16),
+      store: Buffer.alloc(16),
+      deadline: 0,
+    };
     const packed = build(createBatchBuilder(), [{ ...head, events: [] }]);
     const copy = (change: (u32: Uint32Array) => void) => {
       const buffer = new ArrayBuffer(packed.bytes.length);

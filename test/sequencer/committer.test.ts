@@ -1,14 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import {
+  outcome as code,
   collectNeeds,
   createCommitter,
   type GroupReport,
   type GroupStore,
-  outcome as code,
   type StoreFailure,
   type Submission,
 } from '../../engine/sequencer/index.js';
-import { codes, envelope, LIMITS, NOW_MICROS, planGroup, sequences, snapshot, submission } from './support.js';
+import {
+  codes,
+  envelope,
+  LIMITS,
+  NOW_MICROS,
+  planGroup,
+  sequences,
+  snapshot,
+  submission,
+} from './support.js';
 
 const failure = (outcome: StoreFailure['outcome']) => Object.assign(new Error(outcome), { outcome });
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -64,7 +73,10 @@ describe('a committer', () => {
     expect(replies).toEqual([a]);
     (await next('write')).settle();
     await turn();
-    expect([replies, [a, b].flatMap(sequences)]).toEqual([[a, b], [1, 2]]);
+    expect([replies, [a, b].flatMap(sequences)]).toEqual([
+      [a, b],
+      [1, 2],
+    ]);
     expect(reports).toEqual(['committed', 'committed']);
   });
 

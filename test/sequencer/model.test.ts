@@ -4,20 +4,20 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Frontier, decodeFrontier, emptyFrontier, encodeFrontier } from '../../engine/log/index.js';
+import { decodeFrontier, emptyFrontier, encodeFrontier, type Frontier } from '../../engine/log/index.js';
 import {
+  outcome as code,
   collectNeeds,
   createPartition,
   type GroupNeeds,
   type GroupWrite,
-  outcome as code,
   type PartitionEffect,
   type Snapshot,
-  type StoredEvent,
   STREAM_LEGACY,
   STREAM_VES,
-  streamKey,
+  type StoredEvent,
   type Submission,
+  streamKey,
 } from '../../engine/sequencer/index.js';
 import { digestOf, type JudgedEnvelope, type SimulatedEnvelope } from '../../engine/simulation/envelope.js';
 import { codes, id, LIMITS, NOW_MICROS, planGroup, sequences, submission } from './support.js';
@@ -33,17 +33,22 @@ const createModel = () => {
     rows,
     head: (of: SimulatedEnvelope) => rows.filter((row) => inStream(row, of)).length,
     version: (of: SimulatedEnvelope) =>
-      rows.filter((row) => row.tenant === of.tenant && row.store === of.store && row.entityId === of.entityId).length,
+      rows.filter((row) => row.tenant === of.tenant && row.store === of.store && row.entityId === of.entityId)
+        .length,
     take({ envelope, verdict }: JudgedEnvelope): [code: number, sequence: number] {
       if (verdict === code.REPEATED_EVENT_ID) return [verdict, 0];
-      const same = rows.find((row) => row.kind === envelope.kind && row.tenant === envelope.tenant && row.id === envelope.id);
+      const same = rows.find(
+        (row) => row.kind === envelope.kind && row.tenant === envelope.tenant && row.id === envelope.id,
+      );
       if (same) {
-        if (envelope.kind === STREAM_LEGACY || !inStream(same, envelope)) return [code.EVENT_ID_TAKEN, same.sequence];
+        if (envelope.kind === STREAM_LEGACY || !inStream(same, envelope))
+          return [code.EVENT_ID_TAKEN, same.sequence];
         return [digestOf(same) === digestOf(envelope) ? code.REPLAYED : code.EVENT_ID_DIFFERS, same.sequence];
       }
       if (verdict !== 0) return [verdict, 0];
       const { command, base } = envelope;
-      if (command && rows.some((row) => inStream(row, envelope) && row.command === command)) return [code.COMMAND_ID_TAKEN, 0];
+      if (command && rows.some((row) => inStream(row, envelope) && row.command === command))
+        return [code.COMMAND_ID_TAKEN, 0];
       const version = this.version(envelope);
       if (base !== undefined && base !== version) return [code.VERSION_CONFLICT, version];
       if (envelope.poison) return [code.REFUSED_BY_STORE, 0];
@@ -68,8 +73,20 @@ const request = fc.record({
   store: fc.nat(1),
   events: fc.array(event, { maxLength: 6 }),
 });
-const fault = fc.constantFrom('none', 'none', 'none', 'fenced', 'unavailable', 'lost', 'lost but stored', 'spurious refusal');
-const run = fc.array(fc.oneof({ arbitrary: request, weight: 1 }, { arbitrary: fault, weight: 3 }), { maxLength: 60, size: 'max' });
+const fault = fc.constantFrom(
+  'none',
+  'none',
+  'none',
+  'fenced',
+  'unavailable',
+  'lost',
+  'lost but stored',
+  'spurious refusal',
+);
+const run = fc.array(fc.oneof({ arbitrary: request, weight: 1 }, { arbitrary: fault, weight: 3 }), {
+  maxLength: 60,
+  size: 'max',
+});
 type Request = typeof request extends fc.Arbitrary<infer T> ? T : never;
 type Fault = typeof fault extends fc.Arbitrary<infer T> ? T : never;
 
@@ -97,7 +114,8 @@ const judge = ({ kind, store, events }: Request): JudgedEnvelope[] => {
 const createDatabase = (envelopes: Map<string, SimulatedEnvelope>) => {
   const rows: Row[] = [];
   const frontiers = new Map<string, Uint8Array>();
-  const headOf = (key: string) => rows.filter((row) => streamKey(row.kind, row.tenant, row.store) === key).length;
+  const headOf = (key: string) =>
+    rows.filter((row) => streamKey(row.kind, row.tenant, row.store) === key).length;
   const answer = (needs: GroupNeeds): Snapshot => {
     const streams = new Map<string, { head: number; frontier: Frontier | undefined }>();
     for (const [key, { kind }] of needs.streams) {
@@ -110,9 +128,18 @@ const createDatabase = (envelopes: Map<string, SimulatedEnvelope>) => {
     for (const row of rows) {
       const stream = streamKey(row.kind, row.tenant, row.store);
       const { tenant, sequence } = row;
-      const known = { stream, tenant, digest: digestOf(row), sequence, sequencedAtMicros: 1, sequencer: '', keyVersion: 1 };
+      const known = {
+        stream,
+        tenant,
+        digest: digestOf(row),
+        sequence,
+        sequencedAtMicros: NOW_MICROS,
+        sequencer: '',
+        keyVersion: 1,
+      };
       if (needs.eventIds[row.kind].includes(row.id)) events.set(`${row.kind}${row.id}`, [known]);
-      if (row.command && needs.commands.get(stream)?.includes(row.command)) commands.add(stream + row.command);
+      if (row.command && needs.commands.get(stream)?.includes(row.command))
+        commands.add(stream + row.command);
     }
     const versions = new Map<string, number>();
     for (const entity of needs.entities.values()) {
@@ -128,11 +155,16 @@ const createDatabase = (envelopes: Map<string, SimulatedEnvelope>) => {
       expect(first).toBe(headOf(stream.key) + 1); // L1
       const mine = write.rows[stream.kind].filter((row) => streamOf(envelopeAt(row)) === stream.key);
       expect(mine.length).toBe(last - first + 1);
-      mine.forEach((row, i) => rows.push({ ...envelopeAt(row), sequence: first + i }));
+      rows.push(...mine.map((row, i) => ({ ...envelopeAt(row), sequence: first + i })));
       if (frontier) frontiers.set(stream.key, encodeFrontier(frontier));
     }
   };
-  return { rows, answer, store, poisoned: (write: GroupWrite) => write.rows.flat().some((row) => envelopeAt(row).poison) };
+  return {
+    rows,
+    answer,
+    store,
+    poisoned: (write: GroupWrite) => write.rows.flat().some((row) => envelopeAt(row).poison),
+  };
 };
 
 const streamOf = ({ kind, tenant, store }: SimulatedEnvelope) => streamKey(kind, tenant, store);
@@ -144,7 +176,10 @@ test('groups, failures and retries never show in the answers', () => {
       const model = createModel();
       const envelopes = new Map<string, SimulatedEnvelope>();
       const database = createDatabase(envelopes);
-      const partition = createPartition({ collectNeeds, planGroup }, { ...LIMITS, queueEventsMax: 1e6, queueBytesMax: 1e9 });
+      const partition = createPartition(
+        { collectNeeds, planGroup },
+        { ...LIMITS, queueEventsMax: 1e6, queueBytesMax: 1e9 },
+      );
       const submissions: Submission[] = [];
       const expected: [number, number][][] = [];
       const replied: Submission[] = [];
@@ -168,7 +203,14 @@ test('groups, failures and retries never show in the answers', () => {
         else if (effect.type === 'open') {
           if (how === 'fenced') take(partition.step({ type: 'fenced' }));
           else if (how === 'unavailable' || how === 'lost') take(partition.step({ type: how, nowMs }));
-          else take(partition.step({ type: 'opened', snapshot: database.answer(effect.needs), nowMicros: NOW_MICROS }));
+          else
+            take(
+              partition.step({
+                type: 'opened',
+                snapshot: database.answer(effect.needs),
+                nowMicros: NOW_MICROS,
+              }),
+            );
         } else if (effect.type === 'write') {
           const write = effect.plan.write!;
           if (how === 'unavailable') take(partition.step({ type: how, nowMs }));
@@ -197,7 +239,8 @@ test('groups, failures and retries never show in the answers', () => {
         expected.push(events.map((each) => model.take(each)));
         const request = submission(events);
         batchNumber.set(request.batch, submissions.length);
-        events.forEach(({ envelope }, i) => envelopes.set(`${submissions.length} ${i}`, envelope));
+        for (const [i, { envelope }] of events.entries())
+          envelopes.set(`${submissions.length} ${i}`, envelope);
         submissions.push(request);
         take(partition.step({ type: 'submit', submission: request }));
       }
@@ -206,7 +249,8 @@ test('groups, failures and retries never show in the answers', () => {
         answer('none');
       }
       // Streams are independent: only the order within each counts.
-      const stored = (rows: readonly Row[]) => rows.map((row) => `${streamOf(row)} ${row.sequence} ${digestOf(row)}`).sort();
+      const stored = (rows: readonly Row[]) =>
+        rows.map((row) => `${streamOf(row)} ${row.sequence} ${digestOf(row)}`).sort();
       expect(stored(database.rows)).toEqual(stored(model.rows));
       expect(new Set(replied).size).toBe(submissions.length);
       expect(replied.length).toBe(submissions.length);
@@ -215,6 +259,6 @@ test('groups, failures and retries never show in the answers', () => {
       });
       expect([partition.phase, partition.queuedEvents]).toEqual(['idle', 0]);
     }),
-    { numRuns: 400 },
+    { numRuns: 300 },
   );
-});
+}, 120_000);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
+  outcome as code,
   collectNeeds,
   createPartition,
-  outcome as code,
   type Partition,
   type PartitionEffect,
   type PartitionEvent,
@@ -10,7 +10,17 @@ import {
   type Phase,
   type Submission,
 } from '../../engine/sequencer/index.js';
-import { codes, envelope, id, LIMITS, NOW_MICROS, planGroup, sequences, snapshot, submission } from './support.js';
+import {
+  codes,
+  envelope,
+  id,
+  LIMITS,
+  NOW_MICROS,
+  planGroup,
+  sequences,
+  snapshot,
+  submission,
+} from './support.js';
 
 /** A machine, the effects it asked for since the last look, and short names for events. */
 const start = (limits: Partial<PartitionLimits> = {}) => {
@@ -29,11 +39,13 @@ const start = (limits: Partial<PartitionLimits> = {}) => {
     partition,
     step,
     group,
-    submit: (...submissions: Submission[]) => submissions.map((each) => step({ type: 'submit', submission: each })),
+    submit: (...submissions: Submission[]) =>
+      submissions.map((each) => step({ type: 'submit', submission: each })),
     open: (of: readonly Submission[], known?: Parameters<typeof snapshot>[1]) =>
       step({ type: 'opened', snapshot: snapshot(of, known), nowMicros: NOW_MICROS }),
     types: () => log.splice(0).map((effect) => effect.type),
-    replied: (effects: PartitionEffect[]) => effects.flatMap((effect) => (effect.type === 'reply' ? [effect.submission] : [])),
+    replied: (effects: PartitionEffect[]) =>
+      effects.flatMap((effect) => (effect.type === 'reply' ? [effect.submission] : [])),
   };
 };
 
@@ -211,7 +223,9 @@ describe('a partition', () => {
       machine.open(all, { head });
       const poisoned = group.includes(5);
       if (!poisoned) head += group.length;
-      replies.push(...machine.replied(machine.step(poisoned ? { type: 'refused', nowMs: 0 } : { type: 'committed' })));
+      replies.push(
+        ...machine.replied(machine.step(poisoned ? { type: 'refused', nowMs: 0 } : { type: 'committed' })),
+      );
     }
     expect(requests.map(codes)).toEqual([[0, 0], [0, code.REFUSED_BY_STORE, 0, 0], [0]]);
     expect(requests.flatMap(sequences)).toEqual([2, 3, 4, 0, 5, 6, 7]);
@@ -285,13 +299,15 @@ describe('a partition', () => {
     machine.submit(request);
     const pauses: number[] = [];
     for (let i = 0; i < 6; i++) {
-      for (const effect of machine.step({ type: 'unavailable', nowMs: 0 })) if (effect.type === 'pause') pauses.push(effect.ms);
+      for (const effect of machine.step({ type: 'unavailable', nowMs: 0 }))
+        if (effect.type === 'pause') pauses.push(effect.ms);
       machine.step({ type: 'wake', nowMs: 0 });
     }
     machine.open([request]);
     machine.step({ type: 'committed' });
     machine.submit(pair(2));
-    for (const effect of machine.step({ type: 'unavailable', nowMs: 0 })) if (effect.type === 'pause') pauses.push(effect.ms);
+    for (const effect of machine.step({ type: 'unavailable', nowMs: 0 }))
+      if (effect.type === 'pause') pauses.push(effect.ms);
     expect(pauses).toEqual([10, 20, 40, 80, 80, 80, 10]);
   });
 

@@ -1,15 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import { createNodeHasher, emptyFrontier, encodeFrontier, frontierRoot, leafHash } from '../../engine/log/index.js';
+import {
+  createNodeHasher,
+  emptyFrontier,
+  encodeFrontier,
+  frontierRoot,
+  leafHash,
+} from '../../engine/log/index.js';
 import { vesLeaf } from '../../engine/protocol/leaf.js';
 import {
   batch,
-  collectNeeds,
   outcome as code,
+  collectNeeds,
   STREAM_LEGACY,
   STREAM_VES,
   type StoredEvent,
-  streamKey,
   type Submission,
+  streamKey,
   wholeSlice,
 } from '../../engine/sequencer/index.js';
 import { digestOf, encodeRow, type SimulatedEnvelope } from '../../engine/simulation/envelope.js';
@@ -22,9 +28,9 @@ import {
   NOW_MICROS,
   outcomes,
   planGroup,
+  STORE,
   sequences,
   snapshot,
-  STORE,
   submission,
   TENANT,
   vesStream,
@@ -66,7 +72,9 @@ describe('a plan', () => {
     expect(write?.streams.map(({ first, last }) => [first, last])).toEqual([[42, 44]]);
     expect(write?.sequencedAtMicros).toBe(NOW_MICROS);
     expect(write?.rows[STREAM_VES].map((row) => row.event)).toEqual([0, 1, 0]);
-    for (const [row, sequence] of write!.rows[STREAM_VES].map((each, i) => [each, 42n + BigInt(i)] as const)) {
+    for (const [row, sequence] of write!.rows[STREAM_VES].map(
+      (each, i) => [each, 42n + BigInt(i)] as const,
+    )) {
       const at = batch.rowOffset(row.batch, row.event);
       expect(row.batch.bytes.readBigInt64BE(at + batch.ROW_SEQUENCE)).toBe(sequence);
       const micros = row.batch.bytes.readBigInt64BE(at + batch.ROW_SEQUENCED_AT);
@@ -180,6 +188,39 @@ describe('a plan', () => {
     }
   });
 
+  test('keeps what it had decided beside a lost commit that did happen', () => {
+    const entity = { entityId: 'o-1' };
+    const request = () => submission([envelope(1, { ...entity, base: 1 }), envelope(2, entity)]);
+    const duplicate = () => submission([envelope(2, entity)]);
+    const lose = (group: Submission[]) => {
+      const versions = versionsOf(group, 0);
+      planGroup(
+        group.map(wholeSlice),
+        snapshot(group, { versions: [...versions] }),
+        NOW_MICROS,
+      ).markTentative();
+    };
+    const again = (group: Submission[], event: StoredEvent) => {
+      const known = {
+        head: 1,
+        events: [[`0${id(2)}`, event]] as [string, StoredEvent][],
+        versions: [...versionsOf(group, 1)],
+      };
+      return decide(group, known).write?.rows[STREAM_VES].length ?? 0;
+    };
+    const mine = { ...stored(envelope(2, entity), 1)[1], sequencedAtMicros: NOW_MICROS };
+    const happened = [request(), duplicate()] as const;
+    lose([...happened]);
+    expect(again([...happened], mine)).toBe(0);
+    expect(happened.map(codes)).toEqual([[code.VERSION_CONFLICT, code.ACCEPTED], [code.REPLAYED]]);
+    expect(happened.map(sequences)).toEqual([[0, 1], [1]]);
+    // Somebody else stored the same envelope, at another number: then everything is decided anew.
+    const failed = [request(), duplicate()] as const;
+    lose([...failed]);
+    expect(again([...failed], { ...mine, sequence: 4, sequencedAtMicros: NOW_MICROS + 1 })).toBe(1);
+    expect(failed.map(sequences)).toEqual([[2, 4], [4]]);
+  });
+
   test('does not take a foreign event for the one a lost commit may have stored', () => {
     const mine = submission([envelope(1)]);
     planGroup([wholeSlice(mine)], snapshot([mine]), NOW_MICROS).markTentative();
@@ -213,7 +254,12 @@ describe('a plan', () => {
     const otherStore = submission([envelope(4, { command, store: id('second store') })]);
     const legacy = submission([envelope(5, { command, kind: STREAM_LEGACY })]);
     decide([a, b, otherStore, legacy]);
-    expect([a, b, otherStore, legacy].map((each) => codes(each)[0])).toEqual([0, code.COMMAND_ID_TAKEN, 0, 0]);
+    expect([a, b, otherStore, legacy].map((each) => codes(each)[0])).toEqual([
+      0,
+      code.COMMAND_ID_TAKEN,
+      0,
+      0,
+    ]);
     const rejected = submission([{ envelope: envelope(6, { command }), verdict: code.VERDICT_BASE }]);
     const after = submission([envelope(7, { command })]);
     decide([rejected, after]);
@@ -265,7 +311,9 @@ describe('a plan', () => {
       { envelope: envelope(1), verdict: code.REPEATED_EVENT_ID },
       { envelope: envelope(2, { command: id('d'), base: 1 }), verdict: code.VERDICT_BASE },
     ]);
-    const b = submission([envelope(3, { kind: STREAM_LEGACY, entityType: 'ördér', entityId: '日本' , base: 0 })]);
+    const b = submission([
+      envelope(3, { kind: STREAM_LEGACY, entityType: 'ördér', entityId: '日本', base: 0 }),
+    ]);
     const needs = collectNeeds([wholeSlice(a), wholeSlice(b)]);
     expect(needs.eventIds).toEqual([[id(1), id(2)], [id(3)]]);
     expect([...needs.commands]).toEqual([[vesStream, [id('c')]]]);
@@ -273,8 +321,23 @@ describe('a plan', () => {
       ['order', '1'],
       ['ördér', '日本'],
     ]);
-    expect(needs.streams.get(a.stream)).toEqual({ key: a.stream, kind: STREAM_VES, tenant: TENANT, store: STORE });
+    expect(needs.streams.get(a.stream)).toEqual({
+      key: a.stream,
+      kind: STREAM_VES,
+      tenant: TENANT,
+      store: STORE,
+    });
     expect(needs.streams.has(b.stream)).toBe(true);
+  });
+
+  test('holds both logs of a store still while it checks a version, and only then', () => {
+    const kinds = (changes: Partial<SimulatedEnvelope>) =>
+      [...collectNeeds([wholeSlice(submission([envelope(1, changes)]))]).streams.values()].map(
+        ({ kind }) => kind,
+      );
+    expect(kinds({})).toEqual([STREAM_VES]);
+    expect(kinds({ base: 0 })).toEqual([STREAM_VES, STREAM_LEGACY]);
+    expect(kinds({ base: 0, kind: STREAM_LEGACY })).toEqual([STREAM_LEGACY, STREAM_VES]);
   });
 
   test('plans a part of a request without touching the rest', () => {

@@ -1,5 +1,3 @@
-import { type JudgedEnvelope, packRequests, type SimulatedEnvelope } from '../../engine/simulation/envelope.js';
-import { sha256, sha256Into } from '../../engine/simulation/sha256.js';
 import { emptyFrontier } from '../../engine/log/index.js';
 import {
   createPlanner,
@@ -7,12 +5,18 @@ import {
   outcome,
   type PartitionLimits,
   type Snapshot,
-  type StoredEvent,
   STREAM_VES,
+  type StoredEvent,
   type StreamKind,
-  streamKey,
   type Submission,
+  streamKey,
 } from '../../engine/sequencer/index.js';
+import {
+  type JudgedEnvelope,
+  packRequests,
+  type SimulatedEnvelope,
+} from '../../engine/simulation/envelope.js';
+import { sha256, sha256Into } from '../../engine/simulation/sha256.js';
 
 /** A made-up id: 32 hex digits that depend on the name only. */
 export const id = (name: string | number): string => sha256(Buffer.from(`id ${name}`)).toString('hex', 0, 16);
@@ -22,7 +26,10 @@ export const STORE = id('store');
 export const KEY_VERSION = 3;
 export const NOW_MICROS = 1_790_000_000_123_456;
 
-export const envelope = (name: string | number, changes: Partial<SimulatedEnvelope> = {}): SimulatedEnvelope => ({
+export const envelope = (
+  name: string | number,
+  changes: Partial<SimulatedEnvelope> = {},
+): SimulatedEnvelope => ({
   kind: STREAM_VES,
   tenant: TENANT,
   store: STORE,
@@ -39,11 +46,18 @@ export const judged = (event: SimulatedEnvelope | JudgedEnvelope): JudgedEnvelop
 /** A request of one stream as the partition takes it. */
 export const submission = (
   events: readonly (SimulatedEnvelope | JudgedEnvelope)[],
-  { deadlineMs = Number.POSITIVE_INFINITY, kind = STREAM_VES as StreamKind, tenant = TENANT, store = STORE } = {},
+  {
+    deadlineMs = Number.POSITIVE_INFINITY,
+    kind = STREAM_VES as StreamKind,
+    tenant = TENANT,
+    store = STORE,
+  } = {},
 ): Submission => {
   const all = events.map(judged);
   const first = all[0]?.envelope ?? { kind, tenant, store };
-  const batch = packRequests([{ kind: first.kind, tenant: first.tenant, store: first.store, events: all, deadlineMs }]);
+  const batch = packRequests([
+    { kind: first.kind, tenant: first.tenant, store: first.store, events: all, deadlineMs },
+  ]);
   return createSubmission(batch, 0);
 };
 
@@ -76,7 +90,10 @@ export const vesStream = streamKey(STREAM_VES, TENANT, STORE);
 /** An outcome as readable rows. */
 export const outcomes = ({ outcome: { events } }: Submission) =>
   Array.from({ length: events.length / outcome.EVENT_NUMBERS }, (_, i) => {
-    const [code, sequence, at, key] = events.subarray(i * outcome.EVENT_NUMBERS, (i + 1) * outcome.EVENT_NUMBERS);
+    const [code, sequence, at, key] = events.subarray(
+      i * outcome.EVENT_NUMBERS,
+      (i + 1) * outcome.EVENT_NUMBERS,
+    );
     return { code, sequence, at, key };
   });
 export const codes = (of: Submission) => outcomes(of).map(({ code }) => code);

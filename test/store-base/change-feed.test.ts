@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
+import { openChangeFeed } from '../../engine/store/change-feed.js';
 import { connectDatabase } from '../../engine/store/connection.js';
-import { openChangeFeed } from '../../gateway/auth/change-feed.js';
 import { createTestDatabase } from '../support/database.js';
 
 const until = async (condition: () => boolean, ms: number) => {

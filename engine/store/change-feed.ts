@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Sql } from '../../engine/store/connection.js';
+import type { Sql } from './connection.js';
 
 /** Pause between heartbeats. */
 const HEARTBEAT_MS = 400;
@@ -26,7 +26,7 @@ export function openChangeFeed(
   channel: string,
   handlers: { onChange(payload: string): void; onGap(): void; onError(error: unknown): void },
 ): ChangeFeed {
-  const echo = `gateway_${randomBytes(8).toString('hex')}`;
+  const echo = `feed_${randomBytes(8).toString('hex')}`;
   let heardAt = Number.NEGATIVE_INFINITY;
   let closed = false;
   let pinging = false;

@@ -1,0 +1,160 @@
+/**
+ * `npm run bench -- [parts] [pipeline] [entity-index] [options]`: what the service does on this machine, and what it could
+ * do. Without a name: parts and pipeline.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { calibrate } from './calibrate.js';
+import { runEntityIndex } from './entity-index.js';
+import { describeMachine } from './machine.js';
+import { runParts } from './parts/index.js';
+import { type RunReport, runPipeline } from './pipeline.js';
+import { type BenchReport, type Ceiling, formatReport } from './report.js';
+
+const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [options]
+
+  parts           CPU time of each part on its own, and the ceiling that follows from it
+  pipeline        the whole service over HTTP, then a check of what it stored
+  entity-index    cost of the index on entities, on a table of more than a million rows
+
+  --seconds N     measured seconds of each run (20)
+  --batches LIST  events per request, one closed-loop run each (1,10,100,1000)
+  --clients N     connections at batch 1; larger batches use fewer (64)
+  --payload N     bytes of the canonical payload (400)
+  --set NAME=X    setting of the service, such as VERIFY_THREADS=1; may be repeated
+  --no-open       leave out the open-loop run at half of the greatest rate
+  --rows N        rows of the entity-index table (1200000)
+  --data-dir DIR  where the database goes, in a directory of its own that is removed afterwards (.bench)
+  --profile DIR   write CPU profiles of the service there
+  --json FILE     where the result goes (.bench/<date>.json)
+`;
+
+const PARTS = ['parts', 'pipeline', 'entity-index'];
+const say = (line: string) => console.error(`… ${line}`);
+
+const { values, positionals } = parse();
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+const wanted = positionals.length === 0 ? ['parts', 'pipeline'] : positionals;
+const machine = describeMachine();
+// Children end with their parent, but a parent that dies of a signal tells nobody.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => process.exit(code));
+mkdirSync(values['data-dir'], { recursive: true });
+const dataDir = mkdtempSync(join(resolve(values['data-dir']), 'run-'));
+const round = (value: number) => Number(value.toFixed(1));
+
+if (wanted.includes('entity-index')) {
+  const { report, text } = await runEntityIndex({ dataDir, rows: count('rows'), say });
+  process.stdout.write(text);
+  if (wanted.length === 1) {
+    save({ machine, ...report });
+    rmSync(dataDir, { recursive: true, force: true });
+    process.exit(0);
+  }
+}
+const before = calibrate();
+const parts = wanted.includes('parts')
+  ? await runParts({ dataDir, payloadBytes: count('payload'), say })
+  : undefined;
+const between = calibrate();
+const pipeline = wanted.includes('pipeline')
+  ? await runPipeline({
+      dataDir,
+      seconds: count('seconds'),
+      batches: values.batches.split(',').map(Number),
+      clients: count('clients'),
+      payloadBytes: count('payload'),
+      openLoop: !values['no-open'],
+      env: settings(),
+      profileDir: values.profile && resolve(values.profile),
+      say,
+    })
+  : undefined;
+const report: BenchReport = {
+  machine,
+  calibration_us: { before: round(before), between: round(between), after: round(calibrate()) },
+  ...(parts ? { parts } : {}),
+  ...(pipeline ? { pipeline } : {}),
+  ...(parts && pipeline ? { ceiling: ceiling(parts.sum_us_per_event, pipeline.runs) } : {}),
+};
+process.stdout.write(formatReport(report));
+save(report);
+rmSync(dataDir, { recursive: true, force: true });
+const failed = pipeline !== undefined && !pipeline.correctness.ok;
+process.exit(failed ? 1 : 0);
+
+/** The parts and the best run were measured minutes apart: the ceiling is scaled to the speed the machine had for the run. */
+function ceiling(sumMicros: number, runs: readonly RunReport[]): Ceiling {
+  const best = runs.reduce((a, b) => (b.events_per_second > a.events_per_second ? b : a));
+  const slowdown = best.calibration_us / ((before + between) / 2);
+  const rate = (machine.processors * 1e6) / (sumMicros * slowdown);
+  return {
+    sum_us_per_event: round(sumMicros),
+    slowdown: Number(slowdown.toFixed(2)),
+    events_per_second: Math.round(rate),
+    reached: Number((best.events_per_second / rate).toFixed(3)),
+    cpu_efficiency: Number(((sumMicros * slowdown) / best.cpu_us_per_event.sum).toFixed(3)),
+  };
+}
+
+function save(result: object): void {
+  const name = machine.date.slice(0, 19).replaceAll(':', '-');
+  const file = resolve(values.json ?? join('.bench', `${name}.json`));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+  console.error(`result written to ${file}`);
+}
+
+function parse() {
+  try {
+    const parsed = parseArgs({
+      allowPositionals: true,
+      options: {
+        seconds: { type: 'string', default: '20' },
+        batches: { type: 'string', default: '1,10,100,1000' },
+        clients: { type: 'string', default: '64' },
+        payload: { type: 'string', default: '400' },
+        set: { type: 'string', multiple: true, default: [] as string[] },
+        'no-open': { type: 'boolean', default: false },
+        rows: { type: 'string', default: '1200000' },
+        'data-dir': { type: 'string', default: '.bench' },
+        profile: { type: 'string' },
+        json: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    const unknown = parsed.positionals.find((name) => !PARTS.includes(name));
+    if (unknown !== undefined) throw new Error(`there is no part named ${unknown}`);
+    return parsed;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+function count(name: 'seconds' | 'clients' | 'payload' | 'rows'): number {
+  const value = Number(values[name]);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${name} must be a whole number greater than 0\n\n${USAGE}`);
+  process.exit(2);
+}
+
+function settings(): Record<string, string> {
+  return Object.fromEntries(
+    values.set.map((text): [string, string] => {
+      const at = text.indexOf('=');
+      if (at < 1) {
+        console.error(`--set takes NAME=VALUE, not ${text}\n\n${USAGE}`);
+        process.exit(2);
+      }
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}

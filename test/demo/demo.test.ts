@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import type { DemoResult } from '../../cli/demo/run.js';
+
+const DEMO = fileURLToPath(new URL('../../dist/cli/demo.js', import.meta.url));
+
+/** Runs the compiled demo and answers its exit code and output. */
+const runDemo = (...args: string[]): Promise<{ code: number; out: string; err: string }> =>
+  new Promise((resolve) => {
+    const child = execFile(process.execPath, [DEMO, ...args], { timeout: 100_000 }, (_error, out, err) => {
+      resolve({ code: child.exitCode ?? -1, out, err });
+    });
+  });
+
+test('agents, a replayer and a forger push while the service is killed and comes back: everything holds', async () => {
+  const { code, out, err } = await runDemo('--json', '--crash', '--seconds', '6', '--agents', '2');
+  expect(err).toBe('');
+  const result = JSON.parse(out) as DemoResult;
+  expect(result.faults).toEqual([]);
+  expect(code).toBe(0);
+  expect(result.acknowledged).toBeGreaterThan(0);
+  expect(result.receipts_verified).toBe(result.acknowledged);
+  expect(result.streams.reduce((sum, stream) => sum + stream.events, 0)).toBe(result.acknowledged);
+  expect(result.replayed).toBeGreaterThan(0);
+  expect(result.refused).toBeGreaterThan(0);
+  expect(result.retries).toBeGreaterThan(0);
+}, 110_000);
+
+test('a service that is asked for and not there is an error, not another service', async () => {
+  const { code, err } = await runDemo('--url', 'http://127.0.0.1:1');
+  expect(code).toBe(1);
+  expect(err).toContain('no service answers at http://127.0.0.1:1');
+});

@@ -1,0 +1,46 @@
+/** How the gateway hands requests to the ingest pipeline. Types only: whoever imports this takes no threads along. */
+import type { ErrorCode } from '../engine/errors/index.js';
+import type { IngestScope } from './messages.js';
+
+/** Which of the two streams a request writes to. */
+export type IngestKind = 'ves' | 'legacy';
+
+/** One ingest request on its way into the pipeline. */
+export interface IngestRequest {
+  readonly kind: IngestKind;
+  readonly scope: IngestScope;
+  /** Copied before `submit` returns: it may be a view on memory that is gone afterwards. */
+  readonly body: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs: number;
+  /** The connection: requests of one lane are sequenced in the order of submission. */
+  readonly lane: number;
+  /** Called exactly once, on the main thread, never within `submit`. */
+  reply(result: IngestReply): void;
+}
+
+/** What became of an ingest request. `body` is the finished JSON answer. */
+export type IngestReply =
+  | {
+      readonly ok: true;
+      readonly body: Uint8Array;
+      readonly accepted: number;
+      readonly rejected: number;
+      readonly replayed: number;
+    }
+  | {
+      readonly ok: false;
+      readonly error: {
+        readonly code: ErrorCode;
+        readonly message: string;
+        readonly details?: Readonly<Record<string, unknown>>;
+      };
+    };
+
+/** The pipeline as the gateway sees it. */
+export interface IngestPort {
+  /** `false`: over the in-flight limits (L8); nothing was taken and `reply` is never called. */
+  submit(request: IngestRequest): boolean;
+  readonly inflightBytes: number;
+  readonly inflightRequests: number;
+}
