@@ -53,7 +53,6 @@ const store = createGroupStore({
   commitTimeoutMs,
   lockTimeoutMs: config.database.lockTimeoutMs,
   sequencerId: identity.id,
-  keyVersion,
   sha256: sha256Into,
 });
 const stats: PartitionStats = {

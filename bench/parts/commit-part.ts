@@ -35,7 +35,6 @@ export async function measureCommit(
     commitTimeoutMs: 30_000,
     lockTimeoutMs: 10_000,
     sequencerId: randomUUID(),
-    keyVersion: () => 1,
     sha256: sha256Into,
   });
   let answered: (submission: Submission) => void = () => {};

@@ -5,11 +5,11 @@
  */
 import type { Sha256Into } from '../log/index.js';
 
-/** Longest preimage: proof (128: legacy, 96: VES) ‖ 1 ‖ 16 ‖ 1 ‖ 8 ‖ 32. */
-const PREIMAGE_BYTES = 186;
+/** Longest preimage: proof 96 ‖ 1 ‖ 16 ‖ 1 ‖ 8 ‖ 32. */
+const PREIMAGE_BYTES = 154;
 
 export type ContentDigest = (
-  /** VES: signing hash ‖ signature (96 bytes). Legacy: payload hash ‖ SHA-256 of the other fields (64 bytes). */
+  /** VES: signing hash ‖ signature (96 bytes). Legacy: the payload hash (32 bytes). */
   proof: Uint8Array,
   proofOffset: number,
   proofLength: number,

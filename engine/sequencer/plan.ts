@@ -282,6 +282,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
               version: versions.get(entity.key)!,
             })),
             sequencedAtMicros: nowMicros,
+            keyVersion,
           };
 
     function recordAccepted(): void {

@@ -85,6 +85,8 @@ export interface GroupWrite {
   /** New versions of the checked entities. */
   readonly versions: readonly { readonly entity: EntityRef; readonly version: number }[];
   readonly sequencedAtMicros: number;
+  /** Version of the key that will sign the receipts. */
+  readonly keyVersion: number;
 }
 
 /** Answer to `open`: the snapshot, or the news that another owner took the partition over (nothing is held then). */

@@ -35,12 +35,12 @@ fs.copyFileSync('compiler.js', 'node_modules/typescript/bin/tsc');
 `;
 
 const MAIN = `
-console.log(JSON.stringify(process.argv.slice(2)));
 if (process.argv.includes('wait')) {
   let signals = 0;
   process.on('SIGTERM', () => { if (++signals === 1) setTimeout(() => { console.log(signals); process.exit(7); }, 400); });
   setInterval(() => {}, 1000);
-} else process.exit(3);
+} else process.exitCode = 3;
+console.log(JSON.stringify(process.argv.slice(2)));
 `;
 
 describe('scripts/bootstrap.mjs', () => {

@@ -22,7 +22,10 @@ const GROWTH_BYTES_MAX = 96 * MIB;
 test(`${REQUESTS} mutated requests`, { timeout: 120_000 }, async () => {
   const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
   console.log(`fuzz: FUZZ_SEED=${seed}`);
-  const service = await startTestService({ env: { BODY_TIMEOUT_SECS: '2' } });
+  // A small young generation, so that memory tells what is kept and not what V8 has not yet bothered to collect.
+  const service = await startTestService({
+    env: { BODY_TIMEOUT_SECS: '2', NODE_OPTIONS: '--max-semi-space-size=2' },
+  });
   const agents = await Promise.all(Array.from({ length: 6 }, () => registerAgent(service)));
   const make = createFuzzer(seed, agents, service.adminKey);
 

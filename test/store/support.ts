@@ -249,7 +249,6 @@ export function makeStore(
     commitTimeoutMs: 10_000,
     lockTimeoutMs: 5_000,
     sequencerId: uuid(SEQUENCER_ID),
-    keyVersion: () => KEY_VERSION,
     sha256: sha256Into,
     ...rest,
   });
