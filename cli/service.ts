@@ -24,6 +24,8 @@ export const VERSION: string = JSON.parse(
 ).version;
 /** Connections for checking credentials. */
 const AUTH_CONNECTIONS = 2;
+/** Connections of each verify worker (workers/verify.ts). */
+const VERIFY_CONNECTIONS = 2;
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
 
 export interface Service {
@@ -142,11 +144,20 @@ async function openDatabase(
   const server = await startEmbeddedPostgres({
     dataDir: config.database.dataDir,
     sharedBuffers: config.database.sharedBuffers,
+    connectionsMax: connectionsNeeded(config),
     log: (message) => log.info(message),
     onUnexpectedExit: (reason) => onFatal(new Error(`the embedded PostgreSQL server ended: ${reason}`)),
   });
   undo.push(() => server.stop());
   return server.target;
+}
+
+/** Everything this process may open at once, with room for an operator's psql and for Postgres' own reserve. */
+function connectionsNeeded({ database, sequencer }: Config): number {
+  const listeners = 2;
+  const spare = 15;
+  const threads = sequencer.partitions + VERIFY_CONNECTIONS * sequencer.verifyThreads;
+  return database.connectionsMax + AUTH_CONNECTIONS + listeners + threads + spare;
 }
 
 /** Sums over the partitions, under the names of `/metrics`. */

@@ -232,7 +232,7 @@ export const EnvironmentSchema = z
     API_KEY_CACHE_TTL_SECS: setting(parse.integer(0, 86_400).default(60), {
       section: 'Limits',
       description:
-        'Seconds for which a looked-up API key is trusted; a revocation elsewhere takes this long to arrive.',
+        'Seconds for which a looked-up API key is remembered. Changes reach every process within a second whatever this is.',
       accepts: count(0, 86_400),
     }),
     AGENT_KEY_CACHE_MAX: setting(parse.integer(1, 10_000_000).default(100_000), {

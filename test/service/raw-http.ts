@@ -15,8 +15,6 @@ export interface RawConnection {
   /** The next answer; one with status 0 when the connection ends first. */
   answer(): Promise<RawAnswer>;
   readonly open: boolean;
-  /** Bytes handed to the operating system so far. */
-  readonly written: number;
   destroy(): void;
 }
 
@@ -77,9 +75,6 @@ export function openConnection(port: number): RawConnection {
       }),
     get open() {
       return !ended;
-    },
-    get written() {
-      return socket.bytesWritten - socket.writableLength;
     },
     destroy: () => void socket.destroy(),
   };
