@@ -43,6 +43,7 @@ export interface Pipeline extends IngestPort {
 const BUNDLES_PER_WORKER = 4;
 /** A bundle is closed at this size, so that its first request does not wait for the verification of too many others. */
 const BUNDLE_BYTES = 192 * 1024;
+const VERIFY_NICENESS = 5;
 const ARENA_BYTES_MIN = 16 * 1024;
 
 /** A bundle being filled. */
@@ -82,6 +83,8 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     concurrentTasksPerWorker: BUNDLES_PER_WORKER,
     // A worker that sleeps in Atomics.wait would not see the outcomes that arrive on its other ports.
     atomics: 'disabled',
+    // Verification is most of the work and the only part that may wait: a commit or an answer must not queue behind it.
+    niceIncrement: VERIFY_NICENESS,
     workerData: setup,
     loadBalancer: (_task, workers) => workers[intended % Math.max(1, workers.length)] ?? null,
   });

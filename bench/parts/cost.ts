@@ -22,7 +22,8 @@ export interface Part {
   before?(): void;
 }
 
-const TIME_MS = 1_200;
+const ROUNDS = 6;
+const TIME_MS = 250;
 const WARMUP_MS = 400;
 
 /** CPU time of this process in milliseconds, garbage collection included: what others do on the machine does not count. */
@@ -31,24 +32,30 @@ function cpuNow(): number {
   return (user + system) / 1000;
 }
 
-/** Measures the parts one after another. */
+/** Measures the parts in turns, so that a slow phase of the machine falls on all of them alike. */
 export function measureParts(parts: readonly Part[]): PartCost[] {
-  const bench = new Bench({ now: cpuNow, time: TIME_MS, warmupTime: WARMUP_MS, retainSamples: true });
-  const byName = new Map(parts.map((part) => [part.name, part]));
-  for (const { name, run, before } of parts) bench.add(name, run, before ? { beforeEach: before } : {});
-  return bench.runSync().map((task) => {
-    const part = byName.get(task.name)!;
-    const { result } = task;
-    if (!('latency' in result)) throw new Error(`part ${task.name} failed: ${JSON.stringify(result)}`);
-    const { p50, p75, samples } = result.latency as { p50: number; p75: number; samples?: number[] };
-    const p25 = samples ? samples[Math.floor(samples.length / 4)]! : 2 * p50 - p75;
-    return {
-      name: part.name,
-      us_per_event: Number(((p50 * 1000) / part.events).toFixed(2)),
-      spread_percent: Math.round((100 * (p75 - p25)) / 2 / p50),
-      counts: part.counts,
-    };
-  });
+  const samples = new Map<string, number[]>(parts.map((part) => [part.name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    const bench = new Bench({
+      now: cpuNow,
+      time: TIME_MS,
+      warmup: round === 0,
+      warmupTime: WARMUP_MS,
+      retainSamples: true,
+    });
+    for (const { name, run, before } of parts) bench.add(name, run, before ? { beforeEach: before } : {});
+    for (const { name, result } of bench.runSync()) {
+      if (!('latency' in result)) throw new Error(`part ${name} failed: ${JSON.stringify(result)}`);
+      samples.get(name)!.push(...((result.latency as { samples?: number[] }).samples ?? []));
+    }
+  }
+  return parts.map(({ name, events, counts }) =>
+    costOf(
+      name,
+      samples.get(name)!.map((ms) => (ms * 1000) / events),
+      counts,
+    ),
+  );
 }
 
 /** A cost measured by other means: CPU microseconds per event of some rounds. */
