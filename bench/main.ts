@@ -9,7 +9,7 @@ import { calibrate } from './calibrate.js';
 import { runEntityIndex } from './entity-index.js';
 import { describeMachine } from './machine.js';
 import { runParts } from './parts/index.js';
-import { type RunReport, runPipeline } from './pipeline.js';
+import { type RunReport, referenceRun, runPipeline } from './pipeline.js';
 import { type BenchReport, type Ceiling, formatReport } from './report.js';
 
 const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [options]
@@ -90,17 +90,17 @@ rmSync(dataDir, { recursive: true, force: true });
 const failed = pipeline !== undefined && !pipeline.correctness.ok;
 process.exit(failed ? 1 : 0);
 
-/** The parts and the best run were measured minutes apart: the ceiling is scaled to the speed the machine had for the run. */
+/** The parts and the run were measured minutes apart: the ceiling is scaled to the speed the machine had for the run. */
 function ceiling(sumMicros: number, runs: readonly RunReport[]): Ceiling {
-  const best = runs.reduce((a, b) => (b.events_per_second > a.events_per_second ? b : a));
-  const slowdown = best.calibration_us / ((before + between) / 2);
+  const run = referenceRun(runs);
+  const slowdown = run.calibration_us / ((before + between) / 2);
   const rate = (machine.processors * 1e6) / (sumMicros * slowdown);
   return {
     sum_us_per_event: round(sumMicros),
     slowdown: Number(slowdown.toFixed(2)),
     events_per_second: Math.round(rate),
-    reached: Number((best.events_per_second / rate).toFixed(3)),
-    cpu_efficiency: Number(((sumMicros * slowdown) / best.cpu_us_per_event.sum).toFixed(3)),
+    reached: Number((run.events_per_second / rate).toFixed(3)),
+    cpu_efficiency: Number(((sumMicros * slowdown) / run.cpu_us_per_event.sum).toFixed(3)),
   };
 }
 

@@ -15,12 +15,12 @@ export interface BenchReport {
 /** What both processors could do if every part cost what it costs alone, and how much of it the service reaches. */
 export interface Ceiling {
   readonly sum_us_per_event: number;
-  /** How much slower the machine was during the best run than while the parts were measured, by its calibration. */
+  /** How much slower the machine was during the run (batch 100) than while the parts were measured, by its calibration. */
   readonly slowdown: number;
   readonly events_per_second: number;
   /** Best closed-loop rate over the ceiling. */
   readonly reached: number;
-  /** The ceiling's CPU time per event over what the best run really used: unlike the rate, it does not suffer from other work. */
+  /** The ceiling's CPU time per event over what the run really used: unlike the rate, it does not suffer from other work. */
   readonly cpu_efficiency: number;
 }
 
@@ -36,9 +36,9 @@ export function formatReport(report: BenchReport): string {
   if (report.pipeline) parts.push(formatPipeline(report.pipeline));
   if (report.ceiling)
     parts.push(
-      `ceiling: ${machine.processors} processors / ${report.ceiling.sum_us_per_event} µs, at ${report.ceiling.slowdown} times that cost while the best run went: ` +
-        `${report.ceiling.events_per_second} events/s; the best run reaches ${Math.round(report.ceiling.reached * 100)} %; ` +
-        `${Math.round(report.ceiling.cpu_efficiency * 100)} % of the CPU time it used is that of the parts\n`,
+      `ceiling: ${machine.processors} processors / ${report.ceiling.sum_us_per_event} µs, at ${report.ceiling.slowdown} times that cost while batch ${report.parts?.batch ?? 100} ran: ` +
+        `${report.ceiling.events_per_second} events/s; it reaches ${Math.round(report.ceiling.reached * 100)} %; ` +
+        `${Math.round(report.ceiling.cpu_efficiency * 100)} % of the CPU time that run used is that of the parts\n`,
     );
   return parts.join('\n');
 }

@@ -39,6 +39,10 @@ export const settingArguments = (settings: ServerSettings, socketDir: string): s
     checkpoint_completion_target: '0.9',
     wal_compression: 'off', // these builds know only pglz, which costs more than it saves
 
+    // Cleaning up must not compete with commits for the processors.
+    autovacuum_max_workers: '1',
+    autovacuum_vacuum_cost_delay: '10ms',
+
     shared_buffers: asMegabytes(settings.sharedBuffers ?? 128 * MIB),
     huge_pages: 'try',
     jit: 'off', // all queries are short

@@ -51,6 +51,9 @@ create table ves_events (
   check (payload_kind in (0, 1)),
   check (octet_length(hashes) = 128 + 32 * payload_kind)
 );
+-- Rows never change, so vacuum has nothing to collect and statistics hardly move: let both come seldom, they cost commits time.
+alter table ves_events set (autovacuum_vacuum_insert_threshold = 1000000, autovacuum_vacuum_insert_scale_factor = 0.5,
+  autovacuum_analyze_threshold = 1000000, autovacuum_analyze_scale_factor = 0.5);
 create unique index ves_events_event_id on ves_events (event_id, tenant_id);
 create unique index ves_events_command_id on ves_events (tenant_id, store_id, command_id) where command_id is not null;
 create index ves_events_entity on ves_events (entity_key, sequence_number);
@@ -78,6 +81,8 @@ create table events (
   check (sequence_number > 0),
   check (octet_length(payload_hash) = 32)
 );
+alter table events set (autovacuum_vacuum_insert_threshold = 1000000, autovacuum_vacuum_insert_scale_factor = 0.5,
+  autovacuum_analyze_threshold = 1000000, autovacuum_analyze_scale_factor = 0.5);
 create unique index events_event_id on events (event_id, tenant_id);
 create unique index events_command_id on events (tenant_id, store_id, command_id) where command_id is not null;
 create index events_entity on events (entity_key, sequence_number);
