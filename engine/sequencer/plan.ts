@@ -100,7 +100,7 @@ interface StreamProgress {
   readonly frontier: Frontier | undefined;
 }
 
-/** Makes the planner; `keyVersion` and `sequencer` identify the receipts of newly accepted events. */
+/** Makes the planner; `keyVersion` is the version of the key that will sign the receipts of newly accepted events. */
 export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersion: () => number }) {
   const hashNode = createNodeHasher(sha256, Buffer.allocUnsafeSlow(65));
   // 0x00 ‖ the 147-byte VES leaf preimage: "VES_LEAF_V1" ‖ tenant ‖ store ‖ u64 sequence ‖ signing hash ‖ signature.
@@ -347,5 +347,3 @@ function wasLostWriteStored(group: readonly Slice[], snapshot: Snapshot): boolea
     return false;
   });
 }
-
-export type Planner = ReturnType<typeof createPlanner>;

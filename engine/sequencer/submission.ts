@@ -76,13 +76,6 @@ export function wholeSlice(submission: Submission): Slice {
   return { submission, from: 0, to: submission.eventCount };
 }
 
-/** Events in a group of slices. */
-export function countEvents(group: readonly Slice[]): number {
-  let events = 0;
-  for (const slice of group) events += slice.to - slice.from;
-  return events;
-}
-
 /** Two halves of a group that cannot be tried whole: by slice, or within the only slice. Undefined for a single event. */
 export function halve(group: readonly Slice[]): [Slice[], Slice[]] | undefined {
   if (group.length > 1) {
