@@ -118,12 +118,28 @@ function toConfig(env: Environment, machine: Machine) {
       id: env.VES_SEQUENCER_ID,
       /** Ed25519 seed, `Uint8Array(32)`. */
       signingKey: env.VES_SEQUENCER_SIGNING_KEY,
+      /** Seeds of earlier keys; `undefined`: those kept in `dataDir`. */
+      retiredKeys: env.VES_SEQUENCER_RETIRED_KEYS,
       strictFormat: env.VES_STRICT_FORMAT_VALIDATION,
       verifyThreads: env.VERIFY_THREADS ?? defaultVerifyThreads(machine),
       partitions: env.PARTITIONS ?? defaultPartitions(machine),
       groupEventsMax: env.GROUP_MAX_EVENTS,
       groupBytesMax: env.GROUP_MAX_BYTES,
       commitTimeoutMs: env.COMMIT_TIMEOUT_MS,
+    },
+    transparency: {
+      origin: env.LOG_ORIGIN,
+      /** `*`, `notary`, `<tenant>` or `<tenant>/<store>`. */
+      publicLogs: env.PUBLIC_LOGS ?? [],
+      notaryIntervalMs: env.NOTARY_INTERVAL_SECS * SECOND,
+      witnesses: env.LOG_WITNESSES ?? [],
+      witnessQuorum: env.LOG_WITNESS_QUORUM ?? env.LOG_WITNESSES?.length ?? 0,
+      threads: env.PROOF_THREADS,
+    },
+    commitments: {
+      /** 0: on request only. */
+      eventsMax: env.COMMITMENT_MAX_EVENTS,
+      intervalMs: env.COMMITMENT_INTERVAL_SECS * SECOND,
     },
     log: { format: env.LOG_FORMAT, level: env.LOG_LEVEL },
     shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_SECS * SECOND,

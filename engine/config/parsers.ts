@@ -58,15 +58,60 @@ export const token = (minLength: number, maxLength: number) =>
 export const uuid = () =>
   parsed((value) => (UUID.test(value.toLowerCase()) ? value.toLowerCase() : undefined));
 
+function readSecret32(value: string): Uint8Array | undefined {
+  const hex = value.startsWith('0x') ? value.slice(2) : value;
+  if (/^[0-9a-fA-F]{64}$/.test(hex)) return new Uint8Array(Buffer.from(hex, 'hex'));
+  const standard = /^[A-Za-z0-9+/]{43}=$/.test(hex);
+  const urlSafe = /^[A-Za-z0-9_-]{43}$/.test(hex);
+  return standard || urlSafe ? new Uint8Array(Buffer.from(hex, 'base64')) : undefined;
+}
+
 /**
  * 32 secret bytes: 64 hexadecimal digits (optionally after `0x`), or base64 in the standard alphabet with padding, or
  * base64 in the URL-safe alphabet without.
  */
-export const secret32 = () =>
+export const secret32 = () => parsed(readSecret32);
+
+/** Items separated by commas, each read by `read`; at most `max`. */
+const list = <T>(max: number, read: (item: string) => T | undefined) =>
   parsed((value) => {
-    const hex = value.startsWith('0x') ? value.slice(2) : value;
-    if (/^[0-9a-fA-F]{64}$/.test(hex)) return new Uint8Array(Buffer.from(hex, 'hex'));
-    const standard = /^[A-Za-z0-9+/]{43}=$/.test(hex);
-    const urlSafe = /^[A-Za-z0-9_-]{43}$/.test(hex);
-    return standard || urlSafe ? new Uint8Array(Buffer.from(hex, 'base64')) : undefined;
+    const items = value.split(',').map((item) => read(item.trim()));
+    return items.length <= max && items.every((item) => item !== undefined) ? (items as T[]) : undefined;
+  });
+
+/** Several secrets of 32 bytes. */
+export const secrets32 = (max: number) => list(max, readSecret32);
+
+/** A log's origin: a schema-less URL without spaces, plus signs or an empty path part. */
+export const logOrigin = () =>
+  parsed((value) =>
+    value.length <= 128 && /^[A-Za-z0-9](?:[A-Za-z0-9._~:-]*)(?:\/[A-Za-z0-9._~-]+)*$/.test(value)
+      ? value
+      : undefined,
+  );
+
+/** Names of logs: `*`, `notary`, a tenant's UUID, or tenant and store. */
+export const publicLogs = () =>
+  list(1000, (item) => {
+    const name = item.toLowerCase();
+    if (name === '*' || name === 'notary') return name;
+    const parts = name.split('/');
+    return parts.length <= 2 && parts.every((part) => UUID.test(part)) ? name : undefined;
+  });
+
+/** Witnesses: verifier key (c2sp.org/signed-note, type 0x04) and submission URL. */
+export const witnesses = (max: number) =>
+  list(max, (item) => {
+    const [vkey, url, ...rest] = item.split(/\s+/);
+    if (vkey === undefined || url === undefined || rest.length > 0) return undefined;
+    if (!/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}$/.test(vkey)) return undefined;
+    if (Buffer.from(vkey.slice(vkey.indexOf('+', vkey.indexOf('+') + 1) + 1), 'base64')[0] !== 0x04)
+      return undefined;
+    const target = URL.canParse(url) ? new URL(url) : undefined;
+    return target &&
+      ['http:', 'https:'].includes(target.protocol) &&
+      target.search === '' &&
+      target.hash === ''
+      ? { vkey, url: url.replace(/\/+$/, '') }
+      : undefined;
   });

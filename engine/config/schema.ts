@@ -5,7 +5,7 @@ import * as parse from './parsers.js';
 
 /** What the documentation, `--help` and the error messages know about a setting besides its type. */
 export type SettingMeta = {
-  readonly section: 'Network' | 'Storage' | 'Security' | 'Sequencer' | 'Limits' | 'Operation';
+  readonly section: 'Network' | 'Storage' | 'Security' | 'Sequencer' | 'Proofs' | 'Limits' | 'Operation';
   readonly description: string;
   /** Completes "NAME must be …". */
   readonly accepts: string;
@@ -175,6 +175,14 @@ export const EnvironmentSchema = z
       description: 'Accept only the one canonical spelling of hexadecimal and base64url values in events.',
       accepts: FLAG,
     }),
+    VES_SEQUENCER_RETIRED_KEYS: setting(parse.secrets32(16).optional(), {
+      section: 'Sequencer',
+      description:
+        'Ed25519 seeds that signed before `VES_SEQUENCER_SIGNING_KEY`, separated by commas. With them a repeated event gets the very receipt it got first; without them the present key vouches for it.',
+      accepts: 'up to 16 seeds of 32 bytes as hexadecimal digits or base64, separated by commas',
+      secret: true,
+      defaultText: 'unset: those in `DATA_DIR/sequencer-retired.keys`',
+    }),
     VERIFY_THREADS: setting(parse.integer(1, 256).optional(), {
       section: 'Sequencer',
       description: 'Threads that parse, hash and verify events.',
@@ -202,6 +210,57 @@ export const EnvironmentSchema = z
       description:
         'Milliseconds after which a commit counts as lost: its connection is cut and its events are looked up again.',
       accepts: count(100, 600_000),
+    }),
+
+    LOG_ORIGIN: setting(parse.logOrigin().default('localhost/log'), {
+      section: 'Proofs',
+      description:
+        'Name of this service in checkpoints: a stream’s log is `LOG_ORIGIN/<tenant>/<store>`. Choose one that is yours for ever, best the host and path under which `/log` is reached. After a change all logs count as new ones.',
+      accepts:
+        'a host name and optional path without scheme, spaces or plus signs, such as log.example.com/log',
+    }),
+    PUBLIC_LOGS: setting(parse.publicLogs().optional(), {
+      section: 'Proofs',
+      description:
+        'Logs that anybody may read under `/log`, separated by commas: `notary`, `<tenant>`, `<tenant>/<store>`, or `*` for all. The entries of a stream’s log hold ids, numbers, hashes and signatures, no payloads.',
+      accepts: 'notary, *, or tenant and store UUIDs, separated by commas',
+      defaultText: 'unset: none',
+    }),
+    NOTARY_INTERVAL_SECS: setting(parse.integer(1, 86_400).default(10), {
+      section: 'Proofs',
+      description: 'Seconds between two checkpoints of the notary log, which covers the streams’ logs.',
+      accepts: count(1, 86_400),
+    }),
+    LOG_WITNESSES: setting(parse.witnesses(64).optional(), {
+      section: 'Proofs',
+      description:
+        'Witnesses that cosign the notary’s checkpoints: pairs of verifier key and URL (separated by a space), separated by commas.',
+      accepts:
+        'pairs such as "witness.example/w1+1a2b3c4d+BASE64 https://witness.example/w1", separated by commas',
+      defaultText: 'unset: none',
+    }),
+    LOG_WITNESS_QUORUM: setting(parse.integer(0, 64).optional(), {
+      section: 'Proofs',
+      description: 'Cosignatures that make a checkpoint of the notary a witnessed one.',
+      accepts: count(0, 64),
+      defaultText: 'all of `LOG_WITNESSES`',
+    }),
+    COMMITMENT_MAX_EVENTS: setting(parse.integer(0, 1_000_000).default(10_000), {
+      section: 'Proofs',
+      description:
+        'Uncommitted events of a stream that make the background commit them. 0: commitments are made on request only.',
+      accepts: count(0, 1_000_000),
+    }),
+    COMMITMENT_INTERVAL_SECS: setting(parse.integer(1, 86_400).default(60), {
+      section: 'Proofs',
+      description: 'Seconds after which fewer events are committed as well.',
+      accepts: count(1, 86_400),
+    }),
+    PROOF_THREADS: setting(parse.integer(1, 64).default(1), {
+      section: 'Proofs',
+      description:
+        'Threads that build trees, tiles, commitments and proofs, apart from those that take events.',
+      accepts: count(1, 64),
     }),
 
     MAX_BODY_SIZE_BYTES: setting(parse.byteSize(KIB, GIB).default(10 * MIB), {
@@ -274,6 +333,8 @@ export const EnvironmentSchema = z
           'must ask for sslmode=require or stronger, because it names another host (or set ALLOW_INSECURE_LOCAL_DB=true on a trusted network)',
         );
     }
+    if (env.LOG_WITNESS_QUORUM !== undefined && env.LOG_WITNESS_QUORUM > (env.LOG_WITNESSES?.length ?? 0))
+      refuse('LOG_WITNESS_QUORUM', 'must not be larger than the number of LOG_WITNESSES');
     if (env.AUTH_MODE === 'disabled' && production)
       refuse('AUTH_MODE', 'must be required in production (SEQUENCER_ENV or ENVIRONMENT says so)');
     else if (env.AUTH_MODE === 'disabled' && !env.ALLOW_AUTH_DISABLED)

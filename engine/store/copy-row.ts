@@ -1,28 +1,36 @@
 /**
  * COPY binary tuples of the two event tables (PostgreSQL manual, "COPY", Binary Format): u16 column count, then per column
- * u32 length (or -1 for null) and the value in network order. Column order is that of migrations/postgres/001.
+ * u32 length (or -1 for null) and the value in network order. Column order is that of migrations/postgres/001, with row_check
+ * of 002 at the end.
  *
  * One auditable unit: the bytes written here are the bytes stored. sequence_number and sequenced_at come first and are left
  * zero: the sequencer thread fills them in at fixed offsets.
  */
 import { FIXED, type VesEnvelope } from '../protocol/index.js';
 import type { EncodedRow } from './encoded-row.js';
+import { tupleCheck } from './row-check.js';
 
-const VES_COLUMNS = 18;
-const LEGACY_COLUMNS = 17;
+const VES_COLUMNS = 19;
+const LEGACY_COLUMNS = 18;
 
-/** Bytes of a VES row besides payload and the four strings: 2 + 18 length words + fixed-width values and hashes. */
-export const VES_ROW_FIXED_BYTES = 2 + VES_COLUMNS * 4 + 8 * 5 + 2 + 2 + 16 * 5 + 160;
+/** Bytes of a VES row besides payload and the four strings: 2 + 19 length words + fixed-width values, hashes and check. */
+export const VES_ROW_FIXED_BYTES = 2 + VES_COLUMNS * 4 + 8 * 5 + 2 + 2 + 16 * 5 + 160 + 4;
 /** The same for a legacy row, without its signature. */
-export const LEGACY_ROW_FIXED_BYTES = 2 + LEGACY_COLUMNS * 4 + 8 * 5 + 16 * 5 + 32;
+export const LEGACY_ROW_FIXED_BYTES = 2 + LEGACY_COLUMNS * 4 + 8 * 5 + 16 * 5 + 32 + 4;
+
+/**
+ * Where the part of a tuple begins that its check value covers: behind the column count and the two open columns. It ends
+ * before the length word of the check itself.
+ */
+export const CHECKED_FROM = 2 + 12 + 12;
 
 /** `COPY` statements that take these rows. */
 export const COPY_VES_EVENTS = `copy ves_events (sequence_number, sequenced_at, entity_key, base_version, agent_key_id, ves_version,
   payload_kind, tenant_id, store_id, event_id, source_agent_id, command_id, entity_type, entity_id, event_type, created_at_str,
-  payload, hashes) from stdin with (format binary)`;
+  payload, hashes, row_check) from stdin with (format binary)`;
 export const COPY_LEGACY_EVENTS = `copy events (sequence_number, sequenced_at, entity_key, base_version, envelope_version, tenant_id,
   store_id, event_id, source_agent, command_id, entity_type, entity_id, event_type, created_at_str, payload, payload_hash,
-  signature) from stdin with (format binary)`;
+  signature, row_check) from stdin with (format binary)`;
 
 /** File header and trailer of COPY binary. */
 export const COPY_HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex');
@@ -69,7 +77,7 @@ export function encodeVesRow(target: Buffer, offset: number, parts: VesRowParts,
   at = copy(fixed, fixedOffset + FIXED.agentSignature, target, at, 64);
   at = copy(fixed, fixedOffset + FIXED.payloadPlainHash, target, at, 32);
   if (encrypted) at = copy(fixed, fixedOffset + FIXED.payloadCipherHash, target, at, 32);
-  encoded.end = at;
+  encoded.end = writeCheck(target, offset, at);
 }
 
 /** What the row of a legacy event holds. Ids are 16 bytes each. */
@@ -118,7 +126,7 @@ export function encodeLegacyRow(
   at = parts.signature
     ? writeBytes(target, at, parts.signature, 0, parts.signature.length)
     : writeNull(target, at);
-  encoded.end = at;
+  encoded.end = writeCheck(target, offset, at);
 }
 
 /** Column count and the two columns the sequencer fills in. */
@@ -126,6 +134,11 @@ function writeOpenColumns(target: Buffer, offset: number, columns: number): numb
   let at = target.writeUInt16BE(columns, offset);
   at = writeInt64Column(target, at, 0);
   return writeInt64Column(target, at, 0);
+}
+
+/** The last column: the check value of everything from {@link CHECKED_FROM} to `end`. */
+function writeCheck(target: Buffer, offset: number, end: number): number {
+  return target.writeInt32BE(tupleCheck(target, offset + CHECKED_FROM, end), target.writeInt32BE(4, end));
 }
 
 function writeNull(target: Buffer, at: number): number {

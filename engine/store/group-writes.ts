@@ -11,6 +11,7 @@ import {
 import type { Sql } from './connection.js';
 import { COPY_HEADER, COPY_TRAILER } from './copy-row.js';
 import { literal } from './id-text.js';
+import { rowCheck } from './row-check.js';
 
 /** Issues the statements between COPY and COMMIT without waiting for them. */
 export function advanceStreams(
@@ -29,8 +30,25 @@ export function advanceStreams(
     const frontiers = literal(
       ves.map(({ frontier }) => Buffer.from(encodeFrontier(frontier!)).toString('hex')),
     );
-    const roots = literal(ves.map(({ frontier }) => Buffer.from(rootOf(frontier!)).toString('hex')));
+    const rootHashes = ves.map(({ frontier }) => Buffer.from(rootOf(frontier!)));
+    const roots = literal(rootHashes.map((root) => root.toString('hex')));
     const firsts = literal(ves.map(({ first }) => String(first)));
+    const checks = literal(
+      ves.map(({ stream, first, last }, i) =>
+        String(
+          groupRowCheck({
+            tenant: Buffer.from(stream.tenant, 'hex'),
+            store: Buffer.from(stream.store, 'hex'),
+            first,
+            last,
+            sequencer: Buffer.from(sequencerId.replaceAll('-', ''), 'hex'),
+            keyVersion: group.keyVersion,
+            sequencedAtMicros: group.sequencedAtMicros,
+            root: rootHashes[i]!,
+          }),
+        ),
+      ),
+    );
     queries.push(
       sql`update ves_sequence_counters c
         set current_sequence = v.head, frontier = decode(v.frontier, 'hex'), updated_at = now()
@@ -38,11 +56,11 @@ export function advanceStreams(
           as v(tenant_id, store_id, head, frontier)
         where c.tenant_id = v.tenant_id and c.store_id = v.store_id`.execute(),
       sql`insert into ves_sequencer_receipts (tenant_id, store_id, last_sequence, first_sequence, sequencer_id,
-          sequencer_key_version, sequenced_at, root_hash)
+          sequencer_key_version, sequenced_at, root_hash, row_check)
         select tenant_id, store_id, head, first, ${sequencerId}::uuid, ${group.keyVersion}::int,
-          to_timestamp(0) + ${group.sequencedAtMicros}::bigint * interval '1 microsecond', decode(root, 'hex')
+          to_timestamp(0) + ${group.sequencedAtMicros}::bigint * interval '1 microsecond', decode(root, 'hex'), row_check
         from unnest(${tenants}::text::uuid[], ${stores}::text::uuid[], ${heads}::text::bigint[], ${firsts}::text::bigint[],
-          ${roots}::text::text[]) as v(tenant_id, store_id, head, first, root)`.execute(),
+          ${roots}::text::text[], ${checks}::text::int[]) as v(tenant_id, store_id, head, first, root, row_check)`.execute(),
     );
   }
   if (legacy.length > 0) {
@@ -56,6 +74,29 @@ export function advanceStreams(
   }
   if (group.versions.length > 0) queries.push(storeVersions(sql, group.versions));
   return queries;
+}
+
+/** The check value of a row of ves_sequencer_receipts. Ids are 16 bytes. */
+export function groupRowCheck(row: {
+  readonly tenant: Uint8Array;
+  readonly store: Uint8Array;
+  readonly first: number;
+  readonly last: number;
+  readonly sequencer: Uint8Array;
+  readonly keyVersion: number;
+  readonly sequencedAtMicros: number | bigint;
+  readonly root: Uint8Array;
+}): number {
+  return rowCheck([
+    row.tenant,
+    row.store,
+    row.last,
+    row.first,
+    row.sequencer,
+    row.keyVersion,
+    row.sequencedAtMicros,
+    row.root,
+  ]);
 }
 
 /** Checkpoints the checked entities at the streams' new heads (the statement sees the counters updated before it). */

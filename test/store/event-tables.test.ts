@@ -1,6 +1,8 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
+import { CHECKED_FROM, COPY_HEADER, COPY_TRAILER } from '../../engine/store/copy-row.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { expectConsistent } from './recompute.js';
 import {
@@ -75,7 +77,7 @@ describe('what was written is read back byte for byte', () => {
           const event = events[i]!;
           const { signingHash, signature, plainHash, cipherHash } = partsOf(event);
           const hashes = [signingHash, signature, plainHash, ...(event.encrypted ? [cipherHash] : [])];
-          const { sequenced_at: _, ...rest } = row;
+          const { sequenced_at: _, row_check: __, ...rest } = row;
           expect({ ...rest, hashes: row.hashes.toString('hex') }).toEqual({
             ...commonColumns(event, i),
             micros: BigInt(submission!.outcome.events[i * 4 + 2]!),
@@ -102,7 +104,7 @@ describe('what was written is read back byte for byte', () => {
         expect(rows.length).toBe(events.length);
         rows.forEach((row, i) => {
           const event = events[i]!;
-          const { sequenced_at: _, ...rest } = row;
+          const { sequenced_at: _, row_check: __, ...rest } = row;
           const hex = (bytes: Uint8Array | null | undefined) => bytes && Buffer.from(bytes).toString('hex');
           expect({ ...rest, payload_hash: hex(row.payload_hash), signature: hex(row.signature) }).toEqual({
             ...commonColumns(event, i),
@@ -116,6 +118,24 @@ describe('what was written is read back byte for byte', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('and the check value is that of the tuple that COPY reads back', async () => {
+    for (const table of ['ves_events', 'events']) {
+      const rows =
+        await sql`select tenant_id, store_id, sequence_number, row_check from ${sql(table)} limit 100`;
+      expect(rows.length).toBeGreaterThan(50);
+      for (const row of rows) {
+        const where = `tenant_id = '${row.tenant_id}' and store_id = '${row.store_id}' and sequence_number = ${row.sequence_number}`;
+        const out = await sql
+          .unsafe(`copy (select * from ${table} where ${where}) to stdout (format binary)`)
+          .readable();
+        const bytes = Buffer.concat(await out.toArray());
+        const tuple = bytes.subarray(COPY_HEADER.length, bytes.length - COPY_TRAILER.length);
+        expect(tuple.readInt32BE(tuple.length - 4)).toBe(row.row_check);
+        expect(crc32(tuple.subarray(CHECKED_FROM, tuple.length - 8)) | 0).toBe(row.row_check);
+      }
+    }
   });
 
   test('and everything is consistent afterwards', () => expectConsistent(sql));
