@@ -13,6 +13,8 @@ export interface IngestRequest {
   readonly body: Uint8Array;
   /** Milliseconds since the epoch. */
   readonly deadlineMs: number;
+  /** Receipts the answer carries (VES only): a sum of EVENT_RECEIPTS and GROUP_RECEIPTS of messages.ts. */
+  readonly receipts: number;
   /** The connection: requests of one lane are sequenced in the order of submission. */
   readonly lane: number;
   /** Called exactly once, on the main thread, never within `submit`. */

@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../engine/config/index.js';
 import type { ErrorCode } from '../engine/errors/index.js';
+import type { GroupTree } from '../engine/log/index.js';
 import type { DatabaseTarget } from '../engine/store/connection.js';
 
 /** Who sends a request, as far as ingest needs to know. Ids are 32 lower-case hex digits. */
@@ -37,8 +38,15 @@ export interface WorkerSetup {
   readonly instanceId: string;
 }
 
-/** Numbers per request in {@link VerifyTask.requests}: kind · scope index · offset · length · deadline (ms since epoch). */
-export const TASK_NUMBERS = 5;
+/** Which receipts the answer to a VES request carries: a sum of these. */
+export const EVENT_RECEIPTS = 1;
+export const GROUP_RECEIPTS = 2;
+
+/**
+ * Numbers per request in {@link VerifyTask.requests}: kind · scope index · offset · length · deadline (ms since epoch) ·
+ * receipts wanted.
+ */
+export const TASK_NUMBERS = 6;
 
 /** A bundle of request bodies for one verify worker. */
 export interface VerifyTask {
@@ -111,11 +119,14 @@ export interface BatchMessage {
 }
 
 /**
- * Partition thread → verify worker: decided requests, packed: batch id · request slot · head · event count, then four numbers
- * per event (see RequestOutcome). `sequencers` names other sequencers' ids as batch id · slot · event · id.
+ * Partition thread → verify worker: decided requests, packed: batch id · request slot · head · event count · tree count, then the
+ * numbers of its trees in `trees`, then four numbers per event (see RequestOutcome). `sequencers` names other sequencers' ids
+ * as batch id · slot · event · id.
  */
 export interface OutcomeMessage {
   readonly outcomes: Float64Array;
+  /** What the groups added to their logs, for group receipts. */
+  readonly trees: readonly GroupTree[];
   readonly sequencers: readonly (readonly [batchId: number, slot: number, event: number, id: string])[];
 }
 

@@ -254,7 +254,7 @@ function toTask(bundle: Bundle): VerifyTask {
     if (scope === -1) scope = scopes.push(request.scope) - 1;
     const kind = request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY;
     const { offset, length } = bundle.places[i]!;
-    requests.set([kind, scope, offset, length, request.deadlineMs], i * TASK_NUMBERS);
+    requests.set([kind, scope, offset, length, request.deadlineMs, request.receipts], i * TASK_NUMBERS);
   });
   return { bodies: bundle.arena.buffer, requests, scopes };
 }

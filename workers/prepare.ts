@@ -19,8 +19,8 @@ import {
   printLegacyJson,
   type VesEnvelope,
 } from '../engine/protocol/index.js';
-import type { IngestScope } from './messages.js';
 import {
+  type Arrival,
   authorise,
   type IngestLimits,
   type LegacyRequest,
@@ -81,14 +81,8 @@ function canonicalOf(print: () => string): {
 }
 
 /** Reads a VES ingest request. Throws ServiceError. */
-export function prepareVes(
-  slot: number,
-  body: Uint8Array,
-  scope: IngestScope,
-  deadlineMs: number,
-  limits: IngestLimits,
-  strictFormat: boolean,
-): VesRequest {
+export function prepareVes(arrival: Arrival, limits: IngestLimits, strictFormat: boolean): VesRequest {
+  const { body, scope } = arrival;
   let parsed: unknown;
   try {
     parsed = JSON.parse(decodeText(body));
@@ -121,7 +115,7 @@ export function prepareVes(
   const signingHashes = Buffer.allocUnsafe(events.length * 32);
   return {
     kind: 'ves',
-    ...requestBase(slot, deadlineMs),
+    ...requestBase(arrival),
     events: prepared,
     payloads: payloads.bytes,
     signingHashes,
@@ -150,13 +144,8 @@ function grow(sink: ByteSink): void {
 }
 
 /** Reads a legacy ingest request, keeping the number tokens that its payload hashes cover. Throws ServiceError. */
-export function prepareLegacy(
-  slot: number,
-  body: Uint8Array,
-  scope: IngestScope,
-  deadlineMs: number,
-  limits: IngestLimits,
-): LegacyRequest {
+export function prepareLegacy(arrival: Arrival, limits: IngestLimits): LegacyRequest {
+  const { body, scope } = arrival;
   const parsed = (() => {
     try {
       return parseLossless(decodeText(body));
@@ -182,5 +171,5 @@ export function prepareLegacy(
     return { envelope: { ...read.envelope, fixedOffset: 0 }, canonical, canonicalProblem };
   });
   authorise(scope, agent, prepared, 'source_agent');
-  return { kind: 'legacy', ...requestBase(slot, deadlineMs), events: prepared };
+  return { kind: 'legacy', ...requestBase(arrival), events: prepared };
 }

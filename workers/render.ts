@@ -16,8 +16,9 @@ import {
   writeReceiptPreimage,
 } from '../engine/protocol/index.js';
 import { outcome, type RequestOutcome } from '../engine/sequencer/index.js';
-import type { SequencerIdentity } from './messages.js';
+import { EVENT_RECEIPTS, GROUP_RECEIPTS, type SequencerIdentity } from './messages.js';
 import { createSigner, sha256Into } from './native-crypto.js';
+import { createGroupReceiptRenderer } from './render-group-receipts.js';
 import { type LegacyRequest, type PreparedRequest, refuse, type VesRequest } from './request-context.js';
 
 /** A finished reply. */
@@ -34,8 +35,12 @@ const UNKNOWN =
   'The database did not say whether the event was stored; sending the same event again is safe and gives its receipt';
 const REFUSED = 'The database refused this event; nothing of it was stored';
 
-/** Makes a renderer; receipts are signed with `identity`. Not re-entrant. */
-export function createRenderer(identity: SequencerIdentity): (request: PreparedRequest) => Rendered {
+/** Makes a renderer; receipts are signed with `identity`, logs are named below `origin`. Not re-entrant. */
+export function createRenderer(
+  identity: SequencerIdentity,
+  origin: string,
+): (request: PreparedRequest) => Rendered {
+  const renderGroupReceipts = createGroupReceiptRenderer(identity, origin);
   const sign = createSigner(identity.seed);
   const ownHex = Buffer.from(parseUuid(identity.id)!).toString('hex');
   const preimage = Buffer.alloc(RECEIPT_PREIMAGE_BYTES);
@@ -126,6 +131,7 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
     const count = request.events.length;
     failWhole(result, count);
     const ves = request.kind === 'ves';
+    const eventReceipts = (request.receipts & EVENT_RECEIPTS) !== 0;
     let accepted = 0;
     let replayed = 0;
     let first = 0;
@@ -138,7 +144,7 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
       if (code === outcome.ACCEPTED) {
         last = result.events[i * outcome.EVENT_NUMBERS + 1]!;
         if (accepted++ === 0) first = last;
-        if (ves) receipts.push(receipt(request, i, result));
+        if (ves && eventReceipts) receipts.push(receipt(request, i, result));
       } else if (code === outcome.REPLAYED && ves) {
         replayed++;
         replays.push(receipt(request, i, result));
@@ -159,8 +165,11 @@ export function createRenderer(identity: SequencerIdentity): (request: PreparedR
     const rejectionList = rejected === 0 ? '' : `,"rejections":[${rejections.join(',')}]`;
     const all = replays.length === 0 ? receipts : [...replays, ...receipts];
     const receiptList = all.length === 0 ? '' : `,"receipts":[${all.join(',')}]`;
+    const groups =
+      request.kind === 'ves' && request.receipts & GROUP_RECEIPTS ? renderGroupReceipts(request, result) : '';
+    const groupList = groups === '' ? '' : `,"groupReceipts":${groups}`;
     const text = ves
-      ? `{"batchId":"${randomUUID()}","eventsAccepted":${accepted},"eventsRejected":${rejected},"sequenceStart":${range[0]},"sequenceEnd":${range[1]},"headSequence":${result.head}${rejectionList}${receiptList}}`
+      ? `{"batchId":"${randomUUID()}","eventsAccepted":${accepted},"eventsRejected":${rejected},"sequenceStart":${range[0]},"sequenceEnd":${range[1]},"headSequence":${result.head}${rejectionList}${receiptList}${groupList}}`
       : `{"batch_id":"${randomUUID()}","events_accepted":${accepted},"events_rejected":${rejected},"assigned_sequence_start":${range[0]},"assigned_sequence_end":${range[1]},"head_sequence":${result.head}${rejectionList}}`;
     return { text, accepted, rejected, replayed };
   };

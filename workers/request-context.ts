@@ -27,10 +27,24 @@ export interface PreparedLegacyEvent {
   readonly canonicalProblem: string | undefined;
 }
 
+/** A request as it arrives in a worker. */
+export interface Arrival {
+  /** Index in the bundle. */
+  readonly slot: number;
+  readonly body: Uint8Array;
+  readonly scope: IngestScope;
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs: number;
+  /** Receipts wanted: a sum of EVENT_RECEIPTS and GROUP_RECEIPTS. */
+  readonly receipts: number;
+}
+
 export interface RequestBase {
   /** Index in the bundle. */
   readonly slot: number;
   readonly deadlineMs: number;
+  /** Receipts wanted: a sum of EVENT_RECEIPTS and GROUP_RECEIPTS. */
+  readonly receipts: number;
   /** Rejections proposed by the worker, referred to by verdict. */
   readonly rejections: Rejection[];
   /** Event ids and command ids seen so far (16 bytes as latin1), to find repetitions within the request. */
@@ -56,10 +70,11 @@ export interface LegacyRequest extends RequestBase {
 export type PreparedRequest = VesRequest | LegacyRequest;
 
 /** The parts of a request's context that do not depend on its kind. */
-export function requestBase(slot: number, deadlineMs: number): RequestBase {
+export function requestBase({ slot, deadlineMs, receipts }: Arrival): RequestBase {
   return {
     slot,
     deadlineMs,
+    receipts,
     rejections: [],
     seenEvents: new Set(),
     seenCommands: new Set(),

@@ -3,6 +3,7 @@
  * port a batch came from. It parses nothing; what it does per event is a number, a hash chain step and a few map look-ups.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { GroupTree } from '../engine/log/index.js';
 import {
   collectNeeds,
   createCommitter,
@@ -112,19 +113,28 @@ function answer(submission: Submission): void {
 function flush(): void {
   for (const [port, answers] of outbox) {
     let length = 0;
-    for (const { submission } of answers) length += 4 + submission.outcome.events.length;
+    for (const { submission } of answers)
+      length += 5 + (submission.outcome.trees?.length ?? 0) + submission.outcome.events.length;
     const outcomes = new Float64Array(length);
     const sequencers: [number, number, number, string][] = [];
+    const trees = new Map<GroupTree, number>();
     let at = 0;
     for (const { submission, batchId } of answers) {
       const slot = requestSlot(submission.batch, submission.request);
-      const { events, head, sequencers: others } = submission.outcome;
-      outcomes.set([batchId, slot, head, events.length / outcome.EVENT_NUMBERS], at);
-      outcomes.set(events, at + 4);
-      at += 4 + events.length;
+      const { events, head, sequencers: others, trees: mine = [] } = submission.outcome;
+      outcomes.set([batchId, slot, head, events.length / outcome.EVENT_NUMBERS, mine.length], at);
+      at += 5;
+      for (const tree of mine) {
+        if (!trees.has(tree)) trees.set(tree, trees.size);
+        outcomes[at++] = trees.get(tree)!;
+      }
+      outcomes.set(events, at);
+      at += events.length;
       if (others) for (const [event, id] of others) sequencers.push([batchId, slot, event, id]);
     }
-    port.postMessage({ outcomes, sequencers } satisfies OutcomeMessage, [outcomes.buffer]);
+    port.postMessage({ outcomes, sequencers, trees: [...trees.keys()] } satisfies OutcomeMessage, [
+      outcomes.buffer,
+    ]);
   }
   outbox.clear();
 }

@@ -12,6 +12,7 @@ import { FIXED } from '../engine/protocol/index.js';
 import {
   type BatchBuilder,
   createBatchBuilder,
+  FLAG_GROUP_RECEIPTS,
   outcome,
   partitionOf,
   STREAM_LEGACY,
@@ -23,6 +24,7 @@ import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-k
 import { createJudge, keyNameOf } from './judge.js';
 import {
   type BatchMessage,
+  GROUP_RECEIPTS,
   KEY_CACHE_CHANNEL,
   type KeyCacheMessage,
   type OutcomeMessage,
@@ -56,7 +58,7 @@ const sql = connectDatabase(setup.database, {
 });
 const keys = createAgentKeyCache(sql, config.auth.agentKeyCacheMax);
 const judge = createJudge();
-const render = createRenderer(identity);
+const render = createRenderer(identity, config.transparency.origin);
 const builders: BatchBuilder[] = [];
 const ports: MessagePort[] = [];
 
@@ -86,30 +88,36 @@ function connectPorts(): void {
   parentPort!.postMessage({ type: 'ports', ports: remote } satisfies PortsMessage, remote);
 }
 
-function receiveOutcomes({ outcomes, sequencers }: OutcomeMessage): void {
+function receiveOutcomes({ outcomes, sequencers, trees }: OutcomeMessage): void {
   for (const [batchId, slot, event, id] of sequencers) {
     const request = awaited.get(batchId)?.requests.get(slot);
     if (!request) continue;
-    request.outcome ??= { events: new Float64Array(0), head: 0, sequencers: undefined };
+    request.outcome ??= outcome.createOutcome(0);
     request.outcome.sequencers ??= new Map();
     request.outcome.sequencers.set(event, id);
   }
   for (let at = 0; at < outcomes.length; ) {
-    const batchId = outcomes[at]!;
-    const slot = outcomes[at + 1]!;
-    const numbers = outcomes[at + 3]! * outcome.EVENT_NUMBERS;
+    const [batchId, slot, head, count, treeCount] = outcomes.subarray(at, at + 5) as unknown as OutcomeHead;
+    const firstEvent = at + 5 + treeCount;
+    const end = firstEvent + count * outcome.EVENT_NUMBERS;
     const batch = awaited.get(batchId);
     const request = batch?.requests.get(slot);
     if (batch && request) {
-      const events = outcomes.subarray(at + 4, at + 4 + numbers);
-      request.outcome = { events, head: outcomes[at + 2]!, sequencers: request.outcome?.sequencers };
+      request.outcome = {
+        events: outcomes.subarray(firstEvent, end),
+        head,
+        sequencers: request.outcome?.sequencers,
+        trees: Array.from(outcomes.subarray(at + 5, firstEvent), (tree) => trees[tree]!),
+      };
       batch.requests.delete(slot);
       if (batch.requests.size === 0) awaited.delete(batchId);
       batch.decided();
     }
-    at += 4 + numbers;
+    at = end;
   }
 }
+
+type OutcomeHead = readonly [batchId: number, slot: number, head: number, events: number, trees: number];
 
 /** The order of arrival: each task's first half waits for the one before it. */
 let turn: Promise<unknown> = Promise.resolve();
@@ -160,18 +168,19 @@ function prepareAll(
 ): void {
   const nowMs = Date.now();
   for (let i = 0; i < requests.length; i++) {
-    const [kind, scopeIndex, offset, length, deadlineMs] = task.requests.subarray(
+    const [kind, scopeIndex, offset, length, deadlineMs, receipts] = task.requests.subarray(
       i * TASK_NUMBERS,
       (i + 1) * TASK_NUMBERS,
     );
     const body = new Uint8Array(task.bodies, offset, length);
     const scope = task.scopes[scopeIndex!]!;
+    const arrival = { slot: i, body, scope, deadlineMs: deadlineMs!, receipts: receipts! };
     try {
       if (deadlineMs! <= nowMs) refuse('OVERLOADED', 'The request waited too long; nothing of it was stored');
       requests[i] =
         kind === STREAM_VES
-          ? prepareVes(i, body, scope, deadlineMs!, config.limits, config.sequencer.strictFormat)
-          : prepareLegacy(i, body, scope, deadlineMs!, config.limits);
+          ? prepareVes(arrival, config.limits, config.sequencer.strictFormat)
+          : prepareLegacy(arrival, config.limits);
     } catch (error) {
       errors.push(requestError(i, error));
     }
@@ -245,6 +254,7 @@ async function judgeAll(
       tenant,
       store,
       request.deadlineMs,
+      request.receipts & GROUP_RECEIPTS ? FLAG_GROUP_RECEIPTS : 0,
     );
     for (let from = 0; from < request.events.length; from += EVENTS_PER_TURN) {
       const to = Math.min(from + EVENTS_PER_TURN, request.events.length);
@@ -269,7 +279,7 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
     const request = requests[i];
     if (!request) continue;
     try {
-      request.outcome ??= { events: new Float64Array(0), head: 0, sequencers: undefined };
+      request.outcome ??= outcome.createOutcome(0);
       const reply = render(request);
       replies[i] = reply;
       bytes += Buffer.byteLength(reply.text);

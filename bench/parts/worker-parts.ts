@@ -1,12 +1,19 @@
 /** What a verify worker does to an event, whole steps of the service's own code first, their dear shares behind. */
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
+import {
+  appendLeaf,
+  createNodeHasher,
+  emptyFrontier,
+  encodeFrontier,
+  type HashList,
+} from '../../engine/log/index.js';
 import { FIXED, publicKeyFromSeed } from '../../engine/protocol/index.js';
 import { createBatchBuilder, outcome, STREAM_VES } from '../../engine/sequencer/index.js';
 import { encodeVesRow, VES_ROW_FIXED_BYTES } from '../../engine/store/copy-row.js';
 import { createEventSource, type Population, publicKeyOf } from '../../loadtest/event-source.js';
 import type { CachedKey } from '../../workers/agent-key-cache.js';
 import { createJudge, keyNameOf } from '../../workers/judge.js';
-import type { SequencerIdentity } from '../../workers/messages.js';
+import { EVENT_RECEIPTS, GROUP_RECEIPTS, type SequencerIdentity } from '../../workers/messages.js';
 import { createSignatureVerifier, createSigner, sha256Into } from '../../workers/native-crypto.js';
 import { prepareVes } from '../../workers/prepare.js';
 import { createRenderer } from '../../workers/render.js';
@@ -14,7 +21,17 @@ import type { VesRequest } from '../../workers/request-context.js';
 import type { Part } from './cost.js';
 
 const BODIES = 10;
+const LEAVES_BEFORE = 1_000_000;
+const OTHER_LEAVES = 500;
+const BOTH = EVENT_RECEIPTS + GROUP_RECEIPTS;
 const SCOPE = { tenant: null, stores: [], agent: null };
+const arrivalOf = (body: Uint8Array) => ({
+  slot: 0,
+  body,
+  scope: SCOPE,
+  deadlineMs: Number.MAX_SAFE_INTEGER,
+  receipts: BOTH,
+});
 const LIMITS = { batchEventsMax: 10_000, payloadBytesMax: 1024 * 1024 };
 
 /** Makes the parts of a verify worker for requests of `batch` events. */
@@ -25,7 +42,7 @@ export function workerParts(population: Population, payloadBytes: number, batch:
   const judge = createJudge();
   const builder = createBatchBuilder();
   const nowMicros = Date.now() * 1000;
-  const prepare = (body: Uint8Array) => prepareVes(0, body, SCOPE, Number.MAX_SAFE_INTEGER, LIMITS, false);
+  const prepare = (body: Uint8Array) => prepareVes(arrivalOf(body), LIMITS, false);
   const judgeAll = (request: VesRequest) => {
     const { fixed } = request.events[0]!.envelope;
     const ids = (offset: number) => fixed.subarray(offset, offset + 16);
@@ -41,8 +58,12 @@ export function workerParts(population: Population, payloadBytes: number, batch:
   judgeAll(judged);
   if (judged.rejections.length > 0)
     throw new Error(`the bench's events are refused: ${judged.rejections[0]!.reason}`);
-  judged.outcome = { events: acceptedOutcome(batch), head: batch, sequencers: undefined };
-  const render = createRenderer(makeIdentity());
+  const render = createRenderer(makeIdentity(), 'localhost/log');
+  const rendering = (receipts: number) => {
+    const request: VesRequest = { ...judged, receipts };
+    request.outcome = acceptedOutcome(batch);
+    return () => void render(request);
+  };
 
   return [
     { name: 'JSON.parse, envelope, JCS', events: batch, counts: true, run: () => void prepare(nextBody()) },
@@ -55,7 +76,9 @@ export function workerParts(population: Population, payloadBytes: number, batch:
       },
       run: () => void judgeAll(prepared),
     },
-    { name: 'receipts and reply', events: batch, counts: true, run: () => void render(judged) },
+    { name: 'receipts of both kinds and reply', events: batch, counts: true, run: rendering(BOTH) },
+    { name: '  instead: event receipts only', events: batch, counts: false, run: rendering(EVENT_RECEIPTS) },
+    { name: '  instead: group receipts only', events: batch, counts: false, run: rendering(GROUP_RECEIPTS) },
     ...signatureParts(judged, keyOf),
     ...rowParts(judged),
   ];
@@ -76,7 +99,7 @@ function keysOf(population: Population): Map<string, CachedKey> {
   return new Map(
     population.agents.map((agent, i) => {
       const body = Buffer.from(`{"agentId":"${agent.agentId}","events":[${next(i, 0)}]}`);
-      const { envelope } = prepareVes(0, body, SCOPE, Number.MAX_SAFE_INTEGER, LIMITS, false).events[0]!;
+      const { envelope } = prepareVes(arrivalOf(body), LIMITS, false).events[0]!;
       const row = {
         tenant: '',
         agent: '',
@@ -102,11 +125,24 @@ function makeIdentity(): SequencerIdentity {
   };
 }
 
-function acceptedOutcome(events: number): Float64Array {
-  const numbers = new Float64Array(events * outcome.EVENT_NUMBERS);
+/** All accepted, as part of a larger group of a log of a million leaves. */
+function acceptedOutcome(events: number): outcome.RequestOutcome {
+  const result = outcome.createOutcome(events);
+  const hashNode = createNodeHasher(sha256Into);
+  const frontier = emptyFrontier();
+  const leaf = randomBytes(32);
+  for (let i = 0; i < LEAVES_BEFORE; i++) appendLeaf(frontier, leaf, 0, hashNode);
+  const before = encodeFrontier(frontier);
+  const nodes: HashList = { bytes: new Uint8Array(0), count: 0 };
+  for (let i = 0; i < events + OTHER_LEAVES; i++) appendLeaf(frontier, leaf, 0, hashNode, nodes);
+  const after = LEAVES_BEFORE + events + OTHER_LEAVES;
+  result.head = after;
+  result.trees = [
+    { before: LEAVES_BEFORE, after, frontier: before, nodes: nodes.bytes.subarray(0, nodes.count * 32) },
+  ];
   for (let i = 0; i < events; i++)
-    numbers.set([outcome.ACCEPTED, i + 1, Date.now() * 1000, 1], i * outcome.EVENT_NUMBERS);
-  return numbers;
+    outcome.setOutcome(result, i, outcome.ACCEPTED, LEAVES_BEFORE + i + 1, Date.now() * 1000, 1);
+  return result;
 }
 
 function signatureParts(request: VesRequest, keyOf: (name: string) => CachedKey | undefined): Part[] {

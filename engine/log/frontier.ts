@@ -2,6 +2,7 @@
  * The right edge of an RFC 6962 tree: the roots of the perfect subtrees that a log of `size` leaves decomposes into, one
  * per set bit of `size`. Enough to append a leaf and to compute the root, in O(log n) space (RFC 9162 section 2.1.2).
  */
+import { type HashList, pushHash } from './hash-list.js';
 import { HASH_BYTES, type NodeHasher, type Sha256Into } from './tree.js';
 
 /** Levels kept: sequence numbers stay below 2^53. */
@@ -20,13 +21,24 @@ export function emptyFrontier(): Frontier {
   return { size: 0, nodes: new Uint8Array(CARRY + HASH_BYTES) };
 }
 
-/** Appends the leaf hash at `leaf[offset..offset+32]`. Mutates the frontier. */
-export function appendLeaf(frontier: Frontier, leaf: Uint8Array, offset: number, hashNode: NodeHasher): void {
+/**
+ * Appends the leaf hash at `leaf[offset..offset+32]`. Mutates the frontier. `completed` receives the leaf's hash and that of
+ * every subtree it completes, smallest first (see group-tree.ts).
+ */
+export function appendLeaf(
+  frontier: Frontier,
+  leaf: Uint8Array,
+  offset: number,
+  hashNode: NodeHasher,
+  completed?: HashList,
+): void {
   const { nodes } = frontier;
   nodes.set(leaf.subarray(offset, offset + HASH_BYTES), CARRY);
+  if (completed) pushHash(completed, nodes, CARRY);
   let slot = 0;
   for (let rest = frontier.size; rest % 2 === 1; rest = (rest - 1) / 2) {
     hashNode(nodes, slot, nodes, CARRY, nodes, CARRY);
+    if (completed) pushHash(completed, nodes, CARRY);
     slot += HASH_BYTES;
   }
   nodes.copyWithin(slot, CARRY, CARRY + HASH_BYTES);

@@ -5,7 +5,7 @@
  *
  *   header   16 bytes   u32 requests · u32 events · u32 offset of the rows · u32 length of the rows
  *   requests 64 bytes   u32 slot · u32 stream kind · u32 first event · u32 events · f64 deadline (ms since epoch)
- *                       · tenant id (16) · store id (16) · 8 spare
+ *                       · tenant id (16) · store id (16) · u32 flags · 4 spare
  *   events   112 bytes  see the EVENT_* offsets
  *   rows                COPY binary tuples, back to back
  *
@@ -17,6 +17,9 @@ export const STREAM_LEGACY = 1;
 /** Which of the two logs of a (tenant, store) a request appends to. They have separate counters. */
 export type StreamKind = typeof STREAM_VES | typeof STREAM_LEGACY;
 
+/** Flag of a request: its answer carries group receipts, so the groups' trees are wanted. */
+export const FLAG_GROUP_RECEIPTS = 1;
+
 export const FLAG_COMMAND = 1;
 export const FLAG_BASE_VERSION = 2;
 
@@ -24,6 +27,7 @@ const HEADER_BYTES = 16;
 const REQUEST_BYTES = 64;
 const REQUEST_TENANT = 24;
 const REQUEST_STORE = 40;
+const REQUEST_FLAGS = 56;
 const EVENT_BYTES = 112;
 const EVENT_ID = 0;
 const EVENT_COMMAND = 16;
@@ -88,6 +92,9 @@ export const requestEventCount = (batch: PackedBatch, request: number): number =
 /** Milliseconds since the epoch after which nobody waits for the answer. */
 export const requestDeadline = (batch: PackedBatch, request: number): number =>
   batch.f64[(requestAt(request) + 16) >>> 3]!;
+/** Whether the request's answer carries group receipts. */
+export const wantsGroupReceipts = (batch: PackedBatch, request: number): boolean =>
+  (batch.u32[(requestAt(request) + REQUEST_FLAGS) >>> 2]! & FLAG_GROUP_RECEIPTS) !== 0;
 /** 32 hex digits. */
 export const requestTenant = (batch: PackedBatch, request: number): string =>
   hex16(batch, requestAt(request) + REQUEST_TENANT);
@@ -178,7 +185,14 @@ export interface EventEntry {
 /** Collects requests and events for one partition and packs them. */
 export interface BatchBuilder {
   /** Starts a request; its events follow. */
-  request(slot: number, kind: StreamKind, tenant: Uint8Array, store: Uint8Array, deadlineMs: number): void;
+  request(
+    slot: number,
+    kind: StreamKind,
+    tenant: Uint8Array,
+    store: Uint8Array,
+    deadlineMs: number,
+    flags?: number,
+  ): void;
   /** Makes room for a row of up to `bytes` bytes and returns where to write it. */
   reserve(bytes: number): { target: Buffer; offset: number };
   /** Adds an event whose row was written at the reserved place and ends at `rowEnd` (equal to the start: no row). */
@@ -203,7 +217,7 @@ export function createBatchBuilder(): BatchBuilder {
     get events() {
       return events;
     },
-    request(slot, kind, tenant, store, deadlineMs) {
+    request(slot, kind, tenant, store, deadlineMs, flags = 0) {
       const at = requests * REQUEST_BYTES;
       if (at === heads.length) heads = grow(heads, at + REQUEST_BYTES);
       const view = new DataView(heads.buffer, at, REQUEST_BYTES);
@@ -214,6 +228,7 @@ export function createBatchBuilder(): BatchBuilder {
       view.setFloat64(16, deadlineMs, true);
       heads.set(tenant, at + REQUEST_TENANT);
       heads.set(store, at + REQUEST_STORE);
+      view.setUint32(REQUEST_FLAGS, flags, true);
       requests++;
     },
     reserve(bytes) {

@@ -4,6 +4,7 @@ export {
   type BatchBuilder,
   createBatchBuilder,
   type EventEntry,
+  FLAG_GROUP_RECEIPTS,
   type PackedBatch,
   readBatch,
   requestSlot,

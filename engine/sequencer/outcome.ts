@@ -2,6 +2,7 @@
  * Outcome codes: what became of an event. The verify worker proposes rejections, the partition decides, the worker turns
  * codes into the reply's text. Codes are internal to the process; reasons and messages are the wire's.
  */
+import type { GroupTree } from '../log/index.js';
 
 /** Nothing found wrong (a verdict), or stored now with a new number (an outcome). */
 export const ACCEPTED = 0;
@@ -44,11 +45,18 @@ export interface RequestOutcome {
   head: number;
   /** Sequencer ids (32 hex digits) of replayed events that another sequencer id had numbered, by event index. */
   sequencers: Map<number, string> | undefined;
+  /** The groups its accepted events became part of, where group receipts are wanted. */
+  trees: GroupTree[] | undefined;
 }
 
 /** An outcome with every event undecided. */
 export function createOutcome(events: number): RequestOutcome {
-  return { events: new Float64Array(events * EVENT_NUMBERS), head: 0, sequencers: undefined };
+  return {
+    events: new Float64Array(events * EVENT_NUMBERS),
+    head: 0,
+    sequencers: undefined,
+    trees: undefined,
+  };
 }
 
 /** Records one event's outcome. */

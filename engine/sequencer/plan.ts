@@ -6,7 +6,15 @@
  * Order of checks per event (first hit wins): repeated in its request · stored already (replay or conflict) · accepted
  * earlier in this group · the verify worker's verdict · command id · base version.
  */
-import { appendLeaf, createNodeHasher, type Frontier, type Sha256Into } from '../log/index.js';
+import {
+  appendLeaf,
+  createNodeHasher,
+  encodeFrontier,
+  type Frontier,
+  type GroupTree,
+  type HashList,
+  type Sha256Into,
+} from '../log/index.js';
 import {
   eventBaseVersion,
   eventCommand,
@@ -98,6 +106,8 @@ interface StreamProgress {
   readonly first: number;
   head: number;
   readonly frontier: Frontier | undefined;
+  /** What the group adds to the log, kept where an answer needs it. */
+  readonly recorded: { readonly frontier: Uint8Array; readonly nodes: HashList } | undefined;
 }
 
 /** Makes the planner; `keyVersion` is the version of the key that will sign the receipts of newly accepted events. */
@@ -122,7 +132,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
     const proof = proofOffset(batch, event);
     batch.bytes.copy(leaf, 52, proof, proof + 96);
     sha256(leaf, leafHash, 0);
-    appendLeaf(progress.frontier, leafHash, 0, hashNode);
+    appendLeaf(progress.frontier, leafHash, 0, hashNode, progress.recorded?.nodes);
   }
 
   return function planGroup(group: readonly Slice[], snapshot: Snapshot, nowMicros: number): GroupPlan {
@@ -146,6 +156,8 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
     const keyVersion = identity.keyVersion();
     const pgMicros = nowMicros - PG_EPOCH_MICROS;
     const lostWriteStored = wasLostWriteStored(group, snapshot);
+    const treeWanted = new Set<StreamKey>();
+    for (const { submission } of group) if (submission.groupReceipts) treeWanted.add(submission.stream);
 
     for (const slice of group) {
       const { submission } = slice;
@@ -160,6 +172,10 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
           first: state.head + 1,
           head: state.head,
           frontier: state.frontier,
+          recorded:
+            state.frontier && treeWanted.has(stream)
+              ? { frontier: encodeFrontier(state.frontier), nodes: { bytes: new Uint8Array(0), count: 0 } }
+              : undefined,
         };
         progress.set(stream, at);
       }
@@ -285,6 +301,22 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
             keyVersion,
           };
 
+    /** Every request gets to know the groups it has events in. */
+    function recordTrees(): void {
+      const trees = new Map<StreamKey, GroupTree>();
+      for (const [key, { first, head, recorded }] of progress) {
+        if (!recorded || head < first) continue;
+        const nodes = recorded.nodes.bytes.subarray(0, recorded.nodes.count * 32);
+        trees.set(key, { before: first - 1, after: head, frontier: recorded.frontier, nodes });
+      }
+      for (const { submission } of group) {
+        const tree = submission.groupReceipts ? trees.get(submission.stream) : undefined;
+        if (tree === undefined) continue;
+        submission.outcome.trees ??= [];
+        if (!submission.outcome.trees.includes(tree)) submission.outcome.trees.push(tree);
+      }
+    }
+
     function recordAccepted(): void {
       for (const { slice, index, sequence } of accepted) {
         code.setOutcome(slice.submission.outcome, index, code.ACCEPTED, sequence, nowMicros, keyVersion);
@@ -307,6 +339,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
       settle() {
         recordAccepted();
         recordDecided();
+        recordTrees();
         for (const { submission, from, to } of group) {
           submission.undecided -= to - from;
           submission.outcome.head = progress.get(submission.stream)!.head;

@@ -9,6 +9,7 @@ import {
   requestTenant,
   rowLength,
   type StreamKind,
+  wantsGroupReceipts,
 } from './batch.js';
 import { createOutcome, type RequestOutcome } from './outcome.js';
 import { type StreamKey, streamKey } from './stream.js';
@@ -27,6 +28,7 @@ export interface Submission {
   readonly bytes: number;
   /** Milliseconds since the epoch. */
   readonly deadlineMs: number;
+  readonly groupReceipts: boolean;
   readonly outcome: RequestOutcome;
   /** Events without an outcome yet. */
   undecided: number;
@@ -65,6 +67,7 @@ export function createSubmission(batch: PackedBatch, request: number): Submissio
     eventCount,
     bytes,
     deadlineMs: requestDeadline(batch, request),
+    groupReceipts: wantsGroupReceipts(batch, request),
     outcome: createOutcome(eventCount),
     undecided: eventCount,
     tentative: undefined,

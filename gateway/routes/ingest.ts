@@ -1,8 +1,11 @@
+import { z } from 'zod';
 import { ServiceError } from '../../engine/errors/index.js';
 import type { IngestKind, IngestPort, IngestReply } from '../../workers/ingest-port.js';
+import { EVENT_RECEIPTS, GROUP_RECEIPTS } from '../../workers/messages.js';
 import type { Exchange } from '../http/exchange.js';
 import { jsonText } from '../http/reply.js';
 import type { Route } from '../http/router.js';
+import { parseQuery } from '../input/parse.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
 
 /** How long before a request's own deadline the pipeline has to give it up, so that the better answer wins. */
@@ -42,12 +45,14 @@ export const ingestRoutes = (deps: IngestDeps): Route[] => [
 function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMessage: string) {
   return (exchange: Exchange): void => {
     exchange.timeoutMessage = timeoutMessage;
+    const receipts = receiptsOf(exchange);
     const submittedAt = performance.now();
     const taken = ingest.submit({
       kind,
       scope: exchange.auth.ingestScope,
       body: exchange.body,
       deadlineMs: exchange.deadlineMs - DEADLINE_MARGIN_MS,
+      receipts,
       lane: exchange.serial,
       reply(result) {
         metrics.observeIngest(kind, result, (performance.now() - submittedAt) / 1000);
@@ -57,6 +62,19 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
     if (!taken) exchange.fail(new ServiceError('OVERLOADED'));
   };
 }
+
+/** `?receipt=`: which receipts the answer carries; both unless asked otherwise. Legacy events have none. */
+const ReceiptQuery = z.object({
+  receipt: z.enum(['event', 'group', 'both'], { error: 'one of event, group, both' }).default('both'),
+});
+const RECEIPTS = {
+  event: EVENT_RECEIPTS,
+  group: GROUP_RECEIPTS,
+  both: EVENT_RECEIPTS + GROUP_RECEIPTS,
+};
+
+const receiptsOf = (exchange: Exchange): number =>
+  exchange.head.query === '' ? RECEIPTS.both : RECEIPTS[parseQuery(ReceiptQuery, exchange).receipt];
 
 function answer(exchange: Exchange, result: IngestReply): void {
   if (result.ok) {

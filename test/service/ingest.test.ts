@@ -34,7 +34,7 @@ const call: (
 const push = (agent: TestAgent, events: Parameters<typeof pushTo>[2]) => pushTo(service, agent, events);
 const newAgent = () => registerAgent(service);
 /** The receipts of an answer, as the characters that came. */
-const receiptText = (text: string) => /"receipts":(\[.*\])/.exec(text)?.[1];
+const receiptText = (text: string) => /"receipts":(\[[^\]]*\])/.exec(text)?.[1];
 const reasons = (body: Json): [string, string][] =>
   (body.rejections ?? []).map((each: Json) => [each.reason, each.message]);
 /** The only rejection of an answer that accepted nothing. */

@@ -71,6 +71,7 @@ function submitAll(to: Pipeline, requests: readonly Submission[], from = 0, repl
       kind: 'ves',
       scope: { tenant: null, stores: [], agent: null },
       deadlineMs: Date.now() + 20_000,
+      receipts: 1,
       ...request,
       reply: (reply) => void mine.push(reply),
     });
@@ -174,6 +175,7 @@ test('beyond the limits nothing is taken, and what was taken is answered', async
       kind: 'ves',
       scope: { tenant: null, stores: [], agent: null },
       deadlineMs: Date.now() + 20_000,
+      receipts: 1,
       lane: 1,
       body,
       reply: (reply) => void replies.push(reply),
