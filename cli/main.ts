@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { formatConfigHelp } from '../engine/config/index.js';
 import { addAgentCommands } from './agent.js';
+import { addSequencerKeyCommands } from './sequencer-key.js';
 import { serve } from './serve.js';
 import { VERSION } from './service.js';
 
@@ -18,5 +19,6 @@ program
   .action(serve);
 
 addAgentCommands(program);
+addSequencerKeyCommands(program);
 
 await program.parseAsync();

@@ -6,18 +6,16 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type Config, configWarnings } from '../engine/config/index.js';
-import { recordSequencerKey } from '../engine/keys/sequencer-keys.js';
-import { publicKeyFromSeed } from '../engine/protocol/index.js';
 import { connectDatabase, type DatabaseTarget } from '../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
 import { migrate } from '../engine/store/migrate.js';
 import { waitForDatabase } from '../engine/store/wait-for-database.js';
 import { createGateway, type GatewayStat } from '../gateway/index.js';
 import type { PartitionStats } from '../workers/messages.js';
-import { createSigner } from '../workers/native-crypto.js';
 import { createPipeline } from '../workers/pipeline.js';
 import { watchAgentKeys } from './agent-key-watch.js';
-import { keepAdminKey, keepSequencerId, keepSigningKey } from './data-dir.js';
+import { keepAdminKey } from './data-dir.js';
+import { openKeyRing } from './key-ring.js';
 
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -76,15 +74,12 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     const config: Config = ownAdminKey
       ? { ...given, auth: { ...given.auth, bootstrapAdminApiKey: keepAdminKey(dataDir) } }
       : given;
-    const seed = config.sequencer.signingKey ?? keepSigningKey(dataDir);
-    const publicKey = publicKeyFromSeed(seed);
-    const { keyVersion, keys } = await recordSequencerKey(sql, publicKey);
-    const identity = { id: config.sequencer.id ?? keepSequencerId(dataDir), keyVersion, seed, publicKey };
+    const identity = await openKeyRing(config, sql);
 
     const partitions = new Map<number, PartitionStats>();
     let gateway: ReturnType<typeof createGateway> | undefined;
     const pipeline = await createPipeline(
-      { config, database, identity, instanceId: randomUUID() },
+      { config, database, identity: identity.worker, instanceId: randomUUID() },
       {
         onStats(partition, stats) {
           partitions.set(partition, stats);
@@ -100,24 +95,13 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     );
     undo.push(() => watch.close());
 
-    const sign = createSigner(seed);
     const serving = createGateway({
       config,
       sql,
       // Reads may be slow and many; credentials must be known before anything else happens.
       authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
       ingest: pipeline,
-      identity: {
-        id: identity.id,
-        keyVersion,
-        publicKey,
-        sign(message) {
-          const signature = Buffer.alloc(64);
-          sign(message, signature);
-          return signature;
-        },
-        keys,
-      },
+      identity: identity.gateway,
       log,
       version: VERSION,
       readiness: () => ({ ready: true }),
@@ -127,7 +111,8 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     undo.push(() => serving.close());
     const { port } = await serving.listen();
     undo.push(() => serving.drain());
-    return { port, sequencerId: identity.id, publicKey, ownAdminKey, stop };
+    const { id, publicKey } = identity.gateway;
+    return { port, sequencerId: id, publicKey, ownAdminKey, stop };
   } catch (error) {
     await stop();
     throw error;

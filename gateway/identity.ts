@@ -14,8 +14,13 @@ export interface GatewayIdentity {
   readonly keyVersion: number;
   /** Ed25519, `Uint8Array(32)`. */
   readonly publicKey: Uint8Array;
-  /** Deterministic Ed25519 (RFC 8032) over 32 bytes; answers `Uint8Array(64)`. */
-  sign(message32: Uint8Array): Uint8Array;
+  /** Deterministic Ed25519 (RFC 8032) with the present key; answers `Uint8Array(64)`. */
+  sign(message: Uint8Array): Uint8Array;
+  /** Signs with the key of this version if the process holds it, otherwise with the present one; says with which. */
+  signAs(
+    keyVersion: number,
+    message: Uint8Array,
+  ): { readonly keyVersion: number; readonly signature: Uint8Array };
   /** All keys that receipts may carry, the present one among them. */
   readonly keys: readonly PublishedKey[];
 }

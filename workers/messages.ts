@@ -27,6 +27,8 @@ export interface SequencerIdentity {
   readonly seed: Uint8Array;
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
+  /** Keys that signed before and are still held: an event of their time gets its first receipt again. */
+  readonly retired: readonly { readonly keyVersion: number; readonly seed: Uint8Array }[];
 }
 
 /** `workerData` of every worker thread. */

@@ -42,6 +42,7 @@ export function createRenderer(
 ): (request: PreparedRequest) => Rendered {
   const renderGroupReceipts = createGroupReceiptRenderer(identity, origin);
   const sign = createSigner(identity.seed);
+  const retired = new Map(identity.retired.map(({ keyVersion, seed }) => [keyVersion, createSigner(seed)]));
   const ownHex = Buffer.from(parseUuid(identity.id)!).toString('hex');
   const preimage = Buffer.alloc(RECEIPT_PREIMAGE_BYTES);
   const hash = Buffer.alloc(32);
@@ -68,9 +69,12 @@ export function createRenderer(
     const by = result.sequencers?.get(index);
     const sequencer =
       by === undefined || by === '' || by === ownHex ? identity.id : formatUuid(Buffer.from(by, 'hex'));
-    // An event numbered under a key version that is not held any more is vouched for with the present key.
-    sign(hash, signature);
-    return `{"sequencerId":"${sequencer}","eventId":"${formatUuid(fixed, fixedOffset + FIXED.eventId)}","sequenceNumber":${sequence},"sequencedAt":"${instant(result.events[at + 2]!)}","receiptHash":"${hash.toString('hex')}","signatureAlg":"ed25519","sequencerSignature":"${signature.toString('hex')}","sequencerKeyVersion":${identity.keyVersion},"receiptSignatureScheme":1}`;
+    // An event numbered under a key that is not held any more is vouched for with the present key.
+    const numberedUnder = result.events[at + 3]!;
+    const signAsThen = retired.get(numberedUnder);
+    (signAsThen ?? sign)(hash, signature);
+    const keyVersion = signAsThen ? numberedUnder : identity.keyVersion;
+    return `{"sequencerId":"${sequencer}","eventId":"${formatUuid(fixed, fixedOffset + FIXED.eventId)}","sequenceNumber":${sequence},"sequencedAt":"${instant(result.events[at + 2]!)}","receiptHash":"${hash.toString('hex')}","signatureAlg":"ed25519","sequencerSignature":"${signature.toString('hex')}","sequencerKeyVersion":${keyVersion},"receiptSignatureScheme":1}`;
   }
 
   function vesRejection(request: VesRequest, index: number, code: number, result: RequestOutcome): Rejection {

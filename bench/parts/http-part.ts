@@ -50,6 +50,7 @@ export async function measureHttp(
       id: '00000000-0000-4000-8000-000000000001',
       keyVersion: 1,
       publicKey,
+      signAs: (keyVersion, message) => ({ keyVersion, signature: signEd25519(message, seed) }),
       sign: (message) => signEd25519(message, seed),
       keys: [{ keyVersion: 1, publicKey }],
     },

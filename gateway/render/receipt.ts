@@ -15,8 +15,8 @@ const ZERO_HASH = new Uint8Array(32);
 
 /**
  * The receipt of a stored event. It follows from the event and its group, and Ed25519 is deterministic: the same receipt, byte
- * for byte, as when the event was taken. An event numbered under a key version this process does not hold is vouched for with
- * the present key, under the present key's version.
+ * for byte, as when the event was taken, also after the key was replaced. An event numbered under a key this process does not
+ * hold is vouched for with the present key, under the present key's version.
  */
 export function receiptOf(
   event: VesEventRow,
@@ -32,13 +32,14 @@ export function receiptOf(
     payloadPlainHash: ZERO_HASH, // not part of a receipt
   });
   const hash = receiptHash({ fixed, fixedOffset: 0 }, event.sequence, signingHashOf(event));
+  const { keyVersion, signature } = identity.signAs(group.keyVersion, hash);
   return receiptToJson({
     sequencerId: group.sequencerId,
     eventId: event.eventId,
     sequenceNumber: event.sequence,
     sequencedAtMicros: parseInstant(renderTimestamp(group.sequencedAt))!,
     receiptHash: hash,
-    signature: identity.sign(hash),
-    keyVersion: identity.keyVersion,
+    signature,
+    keyVersion,
   });
 }

@@ -26,6 +26,7 @@ export const identity: GatewayIdentity = {
   keyVersion: 1,
   publicKey: publicKeyFromSeed(SEQUENCER_SEED),
   sign: (message) => signEd25519(message, SEQUENCER_SEED),
+  signAs: (_, message) => ({ keyVersion: 1, signature: signEd25519(message, SEQUENCER_SEED) }),
   keys: [{ keyVersion: 1, publicKey: publicKeyFromSeed(SEQUENCER_SEED) }],
 };
 

@@ -34,7 +34,8 @@ async function startPipeline(env: Record<string, string>): Promise<Pipeline> {
   const url = new URL('../../dist/workers/pipeline.js', import.meta.url).href;
   const { createPipeline } = (await import(/* @vite-ignore */ url)) as PipelineModule;
   const seed = randomBytes(32);
-  const identity = { id: randomUUID(), keyVersion: 0, seed, publicKey: publicKeyFromSeed(seed) };
+  const publicKey = publicKeyFromSeed(seed);
+  const identity = { id: randomUUID(), keyVersion: 0, seed, publicKey, retired: [] };
   const config = loadConfig({ DATA_DIR: '/nonexistent', ...env });
   pipeline = await createPipeline(
     { config, database: database.target, identity, instanceId: randomUUID() },
