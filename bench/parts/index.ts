@@ -10,6 +10,7 @@ import { measureCommit } from './commit-part.js';
 import { measureParts, type PartCost } from './cost.js';
 import { measureCrossings } from './crossing-part.js';
 import { measureHttp } from './http-part.js';
+import { treeParts, WITH_TREE, WITHOUT_TREE } from './tree-part.js';
 import { workerParts } from './worker-parts.js';
 
 export type { PartCost } from './cost.js';
@@ -20,6 +21,8 @@ export interface PartsReport {
   readonly costs: readonly PartCost[];
   /** Sum of those that count. */
   readonly sum_us_per_event: number;
+  /** What the Merkle trees add to planning a group, alone and as a share of that sum. */
+  readonly trees: { readonly us_per_event: number; readonly percent: number };
 }
 
 export interface PartsOptions {
@@ -42,6 +45,7 @@ export async function runParts(options: PartsOptions): Promise<PartsReport> {
   const population = createPopulation('stateset-sequencer bench', STORES, AGENTS);
   say('parts: parsing, verifying, rendering …');
   const costs = measureParts(workerParts(population, payloadBytes, BATCH));
+  costs.push(...measureParts(treeParts(population, payloadBytes)));
   costs.push(await measureCrossings(payloadBytes + ENVELOPE_BYTES, BATCH));
 
   say('parts: database and HTTP …');
@@ -63,7 +67,10 @@ export async function runParts(options: PartsOptions): Promise<PartsReport> {
   }
   const terms = costs.filter((cost) => cost.counts);
   const sum = terms.reduce((total, cost) => total + cost.us_per_event, 0);
+  const microsOf = (name: string) => costs.find((cost) => cost.name === name)!.us_per_event;
+  const trees = microsOf(WITH_TREE) - microsOf(WITHOUT_TREE);
   return {
+    trees: { us_per_event: Number(trees.toFixed(2)), percent: Number(((100 * trees) / sum).toFixed(2)) },
     batch: BATCH,
     costs: [...terms, ...costs.filter((cost) => !cost.counts)],
     sum_us_per_event: Number(sum.toFixed(1)),

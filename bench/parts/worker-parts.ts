@@ -122,6 +122,7 @@ function makeIdentity(): SequencerIdentity {
     keyVersion: 1,
     seed,
     publicKey: publicKeyFromSeed(seed),
+    retired: [],
   };
 }
 
