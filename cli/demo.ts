@@ -27,6 +27,10 @@ const options = new Command('demo')
   .option('--seconds <n>', 'seconds of sending', wholeNumber(1, 86_400), 15)
   .option('--events <n>', 'events to send at most', wholeNumber(1, EVENTS_MAX), EVENTS_MAX)
   .option('--crash', 'kill -9 the service half-way (one of the demo’s own) and go on when it is back', false)
+  .option(
+    '--prove [directory]',
+    'write the evidence of one event to files, stop the service (one of the demo’s own), verify the files offline, run fsck, change one byte by SQL, run fsck again (default directory: demo-proof)',
+  )
   .option('--json', 'print only the result, as JSON', false)
   .parse()
   .opts<{
@@ -36,14 +40,16 @@ const options = new Command('demo')
     seconds: number;
     events: number;
     crash: boolean;
+    prove?: string | true;
     json: boolean;
   }>();
 
 try {
-  const { url, key, ...rest } = options;
-  if (url !== undefined && options.crash)
-    throw new Error('--crash kills only a service of the demo’s own; leave --url out');
-  const result = await runDemo({ ...rest, url, apiKey: key });
+  const { url, key, prove, ...rest } = options;
+  if (url !== undefined && (options.crash || prove))
+    throw new Error('--crash and --prove stop only a service of the demo’s own; leave --url out');
+  const directory = prove === true ? 'demo-proof' : prove;
+  const result = await runDemo({ ...rest, url, apiKey: key, prove: directory });
   process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : summary(result));
   process.exit(result.ok ? 0 : 1);
 } catch (error) {
@@ -60,6 +66,11 @@ function summary(result: DemoResult): string {
     ...result.streams.map(({ name, events }) => `${name}: read back 1..${count(events)}`),
     `${count(result.replayed)} replays got their first receipt, ${count(result.refused)} forged or stale events were refused`,
     `${count(result.retries)} requests were sent again after a lost answer`,
+    ...(result.proofs
+      ? [
+          `${result.proofs.filter(({ ok }) => ok).length} of ${result.proofs.length} offline proofs ended as they should`,
+        ]
+      : []),
     '',
     result.ok
       ? 'Everything holds: no gap, no duplicate, every acknowledged event is there, every receipt verifies.'

@@ -13,9 +13,11 @@ import { waitForDatabase } from '../engine/store/wait-for-database.js';
 import { createGateway, type GatewayStat } from '../gateway/index.js';
 import type { PartitionStats } from '../workers/messages.js';
 import { createPipeline } from '../workers/pipeline.js';
+import { PROOF_CONNECTIONS } from '../workers/proof-messages.js';
 import { watchAgentKeys } from './agent-key-watch.js';
 import { keepAdminKey } from './data-dir.js';
 import { openKeyRing } from './key-ring.js';
+import { BACKGROUND_CONNECTIONS, startProofs } from './proofs.js';
 
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -76,6 +78,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       : given;
     const identity = await openKeyRing(config, sql);
 
+    const backgroundSql = openPool(BACKGROUND_CONNECTIONS, 'stateset-sequencer background');
     const partitions = new Map<number, PartitionStats>();
     let gateway: ReturnType<typeof createGateway> | undefined;
     const pipeline = await createPipeline(
@@ -95,6 +98,8 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     );
     undo.push(() => watch.close());
 
+    const proofs = startProofs({ config, database, sql: backgroundSql, identity: identity.gateway, log });
+    undo.push(() => proofs.stop());
     const serving = createGateway({
       config,
       sql,
@@ -138,11 +143,12 @@ async function openDatabase(
 }
 
 /** Everything this process may open at once, with room for an operator's psql and for Postgres' own reserve. */
-function connectionsNeeded({ database, sequencer }: Config): number {
+function connectionsNeeded({ database, sequencer, transparency }: Config): number {
   const listeners = 2;
   const spare = 15;
   const threads = sequencer.partitions + VERIFY_CONNECTIONS * sequencer.verifyThreads;
-  return database.connectionsMax + AUTH_CONNECTIONS + listeners + threads + spare;
+  const proofs = PROOF_CONNECTIONS * transparency.threads + BACKGROUND_CONNECTIONS + 1;
+  return database.connectionsMax + AUTH_CONNECTIONS + listeners + threads + proofs + spare;
 }
 
 /** Sums over the partitions, under the names of `/metrics`. */

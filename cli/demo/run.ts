@@ -10,8 +10,10 @@ import { startAgents } from './agents.js';
 import { createBoard } from './board.js';
 import { checkStream } from './check-streams.js';
 import type { CheckResult, CheckTask } from './check-thread.js';
+import { gatherEvidence } from './evidence.js';
 import { readLedger } from './ledger.js';
 import type { AgentOrder } from './messages.js';
+import { type Proof, proveOffline } from './prove.js';
 import { type DemoService, findOrStartService } from './service.js';
 import { addProgress, createTally, percentile } from './tally.js';
 
@@ -25,6 +27,8 @@ export interface DemoOptions {
   readonly events: number;
   /** Kill the service half-way (an own one is started for it). */
   readonly crash: boolean;
+  /** Directory for one event's evidence, which is verified after the service (an own one) has stopped; undefined: no proofs. */
+  readonly prove: string | undefined;
   /** Print nothing but the result as JSON. */
   readonly json: boolean;
 }
@@ -44,6 +48,8 @@ export interface DemoResult {
   readonly receipts_verified: number;
   readonly verification_seconds: number;
   readonly streams: readonly { readonly name: string; readonly store_id: string; readonly events: number }[];
+  /** The commands that proved it offline, with `prove`. */
+  readonly proofs?: readonly Proof[];
   readonly faults: readonly string[];
 }
 
@@ -57,7 +63,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const say = options.json ? () => {} : (line: string) => void process.stdout.write(`${line}\n`);
   let agents: ReturnType<typeof startAgents> | undefined;
   const directory = mkdtempSync(join(tmpdir(), 'sseq-ledger-'));
-  const starting = findOrStartService({ ...options, own: options.crash, say });
+  const starting = findOrStartService({ ...options, own: options.crash || options.prove !== undefined, say });
   // Agents and service are processes of their own: nobody else ends them.
   const onSignal = (signal: NodeJS.Signals) => {
     agents?.kill();
@@ -111,6 +117,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
         : [`${tally.accepted} events were acknowledged, ${checked.receipts} are in the ledgers`]),
       ...(tally.accepted === 0 ? ['nothing was acknowledged'] : []),
     ];
+    const proven =
+      options.prove === undefined ? undefined : await prove(options, options.prove, service, scene, say);
+    faults.push(...(proven?.faults ?? []));
     return {
       ok: faults.length === 0,
       service: service.own ? `${service.url} (its own)` : service.url,
@@ -125,6 +134,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
       receipts_verified: checked.receipts,
       verification_seconds: round((performance.now() - checkedAt) / 1000, 1),
       streams: checked.streams,
+      ...(proven ? { proofs: proven.proofs } : {}),
       faults: faults.slice(0, FAULTS_SHOWN),
     };
   } finally {
@@ -137,6 +147,48 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     );
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Takes the evidence of one event, stops the service, and lets the commands speak. */
+async function prove(
+  options: DemoOptions,
+  directory: string,
+  service: DemoService,
+  { tenantId, orders }: Scene,
+  say: (line: string) => void,
+): Promise<Awaited<ReturnType<typeof proveOffline>>> {
+  const entries = orders
+    .filter((order) => existsSync(order.ledgerFile))
+    .flatMap((order) => readLedger(order.ledgerFile));
+  const chosen = entries[Math.floor(entries.length / 2)];
+  if (!chosen) throw new Error('there is no event to prove');
+  const { storeId } = chosen;
+  const head = entries.reduce(
+    (last, each) => (each.storeId === storeId ? Math.max(last, each.receipt.sequenceNumber) : last),
+    0,
+  );
+  await gatherEvidence({
+    url: service.url,
+    apiKey: service.apiKey,
+    tenantId,
+    storeId,
+    eventId: chosen.eventId,
+    sequence: chosen.receipt.sequenceNumber,
+    head,
+    directory,
+  });
+  await service.stop();
+  say(
+    `\nevent ${chosen.eventId}, number ${chosen.receipt.sequenceNumber} of ${head}: evidence in ${directory}; the service is stopped`,
+  );
+  return proveOffline({
+    dataDir: service.dataDir!,
+    directory,
+    tenantId,
+    storeId,
+    output: options.json ? undefined : process.stdout,
+    say,
+  });
 }
 
 interface Scene {

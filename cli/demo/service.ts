@@ -16,8 +16,12 @@ export interface DemoService {
   readonly apiKey: string;
   /** Whether the demo started it, and so may kill it. */
   readonly own: boolean;
+  /** Where an own service keeps its data. */
+  readonly dataDir: string | undefined;
   /** Kills an own service without warning; it comes back on the same data. */
   crash(): void;
+  /** Stops an own service; its data stay until `close`. */
+  stop(): Promise<void>;
   /** Stops an own service and removes its data. */
   close(): Promise<void>;
 }
@@ -42,7 +46,16 @@ export async function findOrStartService(wish: ServiceWish): Promise<DemoService
       const problem = apiKey === undefined ? 'no key is known for it' : await keyProblem(url, apiKey);
       if (problem === undefined) {
         wish.say(`using the service that runs at ${url}`);
-        return { url, apiKey: apiKey!, own: false, crash: () => {}, close: async () => {} };
+        const nothing = async () => {};
+        return {
+          url,
+          apiKey: apiKey!,
+          own: false,
+          dataDir: undefined,
+          crash() {},
+          stop: nothing,
+          close: nothing,
+        };
       }
       const advice = 'give an administrator’s key with --key or BOOTSTRAP_ADMIN_API_KEY';
       if (wish.url !== undefined)
@@ -111,15 +124,21 @@ async function startOwn(say: (line: string) => void): Promise<DemoService> {
     rmSync(dataDir, { recursive: true, force: true });
     throw new Error(`${(error as Error).message}:\n${log}`);
   }
+  const stop = async () => {
+    if (closing) return;
+    closing = true;
+    await again;
+    await running.stop();
+  };
   return {
     url: `http://127.0.0.1:${port}`,
     apiKey,
     own: true,
+    dataDir,
     crash: () => process.kill(running.pid, 'SIGKILL'),
+    stop,
     async close() {
-      closing = true;
-      await again;
-      await running.stop();
+      await stop();
       rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };

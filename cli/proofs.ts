@@ -1,0 +1,75 @@
+/** Everything about proofs that a running service has: the pool of proof workers, the notary, witnesses, the background work. */
+import type { Logger } from 'pino';
+import { createBackgroundCommitter } from '../engine/commitments/index.js';
+import type { Config } from '../engine/config/index.js';
+import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
+import { createLeadership } from '../engine/store/leadership.js';
+import { createTransparencyLoop } from '../engine/transparency/background.js';
+import { createCheckpoints } from '../engine/transparency/checkpoints.js';
+import { createNotary } from '../engine/transparency/notary.js';
+import { parseWitnessPolicy } from '../engine/transparency/witness-policy.js';
+import { createWitnessing } from '../engine/transparency/witnessing.js';
+import type { GatewayIdentity } from '../gateway/index.js';
+import { sha256Into } from '../workers/native-crypto.js';
+import { createProofPool } from '../workers/proof-pool.js';
+import { startCommitmentLoop } from './commitment-loop.js';
+
+/** Connections of the background work besides its leadership's. */
+export const BACKGROUND_CONNECTIONS = 2;
+/** Advisory lock of the process that does the background work; an arbitrary number of ours. */
+const BACKGROUND_LOCK = 0x5345_5150_524f_4f46n;
+
+/** Starts the pool and the background work. */
+export function startProofs(deps: {
+  readonly config: Config;
+  readonly database: DatabaseTarget;
+  /** Pool of {@link BACKGROUND_CONNECTIONS}. */
+  readonly sql: Sql;
+  readonly identity: GatewayIdentity;
+  readonly log: Logger;
+}) {
+  const { config, database, sql, identity, log } = deps;
+  const { origin, threads, witnesses, witnessQuorum, notaryIntervalMs } = config.transparency;
+  const policy = parseWitnessPolicy(witnesses, witnessQuorum);
+  const { statementTimeoutMs, lockTimeoutMs } = config.database;
+  const pool = createProofPool({ database, statementTimeoutMs, lockTimeoutMs }, threads);
+  const { logs, commitments } = pool;
+
+  const report = (level: 'info' | 'warn' | 'error', message: string, details: object) =>
+    log[level](details, message);
+  const checkpoints = createCheckpoints({ logs, origin, signer: identity });
+  const notary = createNotary({ sql, sha256: sha256Into, logs, origin, signer: identity, policy });
+  const witnessing = createWitnessing({
+    sql,
+    logs,
+    policy,
+    published: notary.published,
+    log: report,
+  });
+  const loop = createTransparencyLoop({
+    notary,
+    logs,
+    witnessing,
+    log: report,
+    intervalMs: notaryIntervalMs,
+    leadership: createLeadership(database, BACKGROUND_LOCK, 'stateset-sequencer background'),
+  });
+  const { eventsMax, intervalMs } = config.commitments;
+  const committing = startCommitmentLoop(
+    createBackgroundCommitter({ sql, commitments, eventsMax, intervalMs, now: Date.now }),
+    log,
+  );
+  loop.start();
+
+  return {
+    logs,
+    commitments,
+    checkpoints,
+    notary,
+    witnessing,
+    async stop(): Promise<void> {
+      await Promise.all([loop.stop(), committing.stop()]);
+      await pool.close();
+    },
+  };
+}

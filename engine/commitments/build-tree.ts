@@ -1,0 +1,84 @@
+/** Trees over ranges of a stream's events, read and hashed piece by piece. */
+import type { Sha256Into } from '../log/index.js';
+import {
+  createVesLeafHasher,
+  growLegacyTree,
+  growVesTree,
+  legacyLeafInto,
+  type MerkleLevels,
+  parseUuid,
+  VES_LEAF_PROOF_BYTES,
+} from '../protocol/index.js';
+import { readLegacyLeafRows, readVesLeafProofs } from '../store/commitment-leaves.js';
+import type { CommitmentStream } from '../store/commitment-rows.js';
+import type { Sql } from '../store/connection.js';
+import { type Breather, createBreather } from './breather.js';
+
+const HASH_BYTES = 32;
+/** Events that are read at once: the driver turns a page's text into bytes without a pause. */
+const VES_PAGE_EVENTS = 4096;
+const LEGACY_PAGE_EVENTS = 1000;
+/** Leaves that are hashed between two looks at the clock. */
+const LEAVES_PER_LOOK = 64;
+
+/** Where a tree's events are. */
+export type TreeSource = {
+  readonly sql: Sql;
+  readonly sha256: Sha256Into;
+  readonly stream: CommitmentStream;
+  readonly start: bigint;
+  readonly end: bigint;
+};
+
+/** Tenant and store, `Uint8Array(32)`. */
+export function tenantStoreOf(stream: CommitmentStream): Uint8Array {
+  const bytes = new Uint8Array(32);
+  bytes.set(parseUuid(stream.tenantId)!, 0);
+  bytes.set(parseUuid(stream.storeId)!, 16);
+  return bytes;
+}
+
+/** The VES tree over the events `start..end`. @throws ServiceError SEQUENCE_GAP */
+export async function buildVesTreeOf(source: TreeSource): Promise<MerkleLevels> {
+  const { sql, sha256, stream, start, end } = source;
+  const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
+  const hashLeaf = createVesLeafHasher(tenantStoreOf(stream), sha256);
+  const breather = createBreather();
+  for (let from = start; from <= end; from += BigInt(VES_PAGE_EVENTS)) {
+    const to = min(end, from + BigInt(VES_PAGE_EVENTS) - 1n);
+    const proofs = await readVesLeafProofs(sql, stream, from, to);
+    const first = Number(from - start);
+    for (let i = 0, count = Number(to - from) + 1; i < count; i++) {
+      hashLeaf(Number(from) + i, proofs, i * VES_LEAF_PROOF_BYTES, leaves, (first + i) * HASH_BYTES);
+      if (i % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
+    }
+  }
+  return grow(growVesTree(leaves, sha256), breather);
+}
+
+/** The legacy tree over the events `start..end`. @throws ServiceError SEQUENCE_GAP */
+export async function buildLegacyTreeOf(source: TreeSource): Promise<MerkleLevels> {
+  const { sql, sha256, stream, start, end } = source;
+  const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
+  const tenantStore = tenantStoreOf(stream);
+  const breather = createBreather();
+  let leaf = 0;
+  for (let from = start; from <= end; from += BigInt(LEGACY_PAGE_EVENTS)) {
+    const to = min(end, from + BigInt(LEGACY_PAGE_EVENTS) - 1n);
+    for (const { sequence, ...event } of await readLegacyLeafRows(sql, stream, from, to)) {
+      legacyLeafInto({ ...event, tenantStore, sequenceNumber: sequence }, leaves, leaf * HASH_BYTES, sha256);
+      if (++leaf % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
+    }
+  }
+  return grow(growLegacyTree(leaves, sha256), breather);
+}
+
+async function grow(growth: Generator<void, MerkleLevels, void>, breather: Breather): Promise<MerkleLevels> {
+  for (;;) {
+    const step = growth.next();
+    if (step.done === true) return step.value;
+    if (breather.due()) await breather.pause();
+  }
+}
+
+const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);

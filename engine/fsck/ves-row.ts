@@ -1,0 +1,293 @@
+/**
+ * What can be said of one row of ves_events by itself. Works on the bytes of the COPY tuple: ids, strings and hashes go from there
+ * into the preimages without ever becoming JavaScript values. Strings stand in the tuple as `u32 length ‖ UTF-8`, which is just
+ * how the preimages have them.
+ */
+import {
+  canonicalize,
+  DOMAIN,
+  decodeEncryptedPayload,
+  FIXED,
+  FIXED_BYTES,
+  payloadAad,
+  payloadCipherHash,
+  readEncryptedPayload,
+  type Sha256,
+  VES_LEAF_BYTES,
+  VES_LEAF_SEQUENCE_OFFSET,
+} from '../protocol/index.js';
+import { CHECKED_FROM } from '../store/copy-row.js';
+import { tupleCheck } from '../store/row-check.js';
+import type { FsckCrypto } from './crypto.js';
+import type { Fault } from './finding.js';
+import type { Tuple } from './tuples.js';
+
+/** Columns of a tuple, in the order of {@link VES_COLUMNS}. */
+export const VES = {
+  sequence: 0,
+  sequencedAt: 1,
+  entityKey: 2,
+  baseVersion: 3,
+  agentKeyId: 4,
+  vesVersion: 5,
+  payloadKind: 6,
+  tenant: 7,
+  store: 8,
+  eventId: 9,
+  agent: 10,
+  command: 11,
+  entityType: 12,
+  entityId: 13,
+  eventType: 14,
+  createdAt: 15,
+  payload: 16,
+  hashes: 17,
+  rowCheck: 18,
+} as const;
+
+export const VES_COLUMN_COUNT = 19;
+
+/** The columns as COPY wrote them: the check value covers this very order. */
+export const VES_COLUMNS = `sequence_number, sequenced_at, entity_key, base_version, agent_key_id, ves_version, payload_kind, tenant_id,
+  store_id, event_id, source_agent_id, command_id, entity_type, entity_id, event_type, created_at_str, payload, hashes, row_check`;
+
+/** Where the results of a row go. */
+export interface VesRowTarget {
+  /** RFC 6962 leaf hashes. */
+  readonly leaves: Buffer;
+  /** VES leaf hashes; undefined where no commitment needs them. */
+  readonly vesLeaves: Buffer | undefined;
+  /** Signing hash (as the columns give it) ‖ signature, 96 bytes each. */
+  readonly signed: Buffer;
+}
+
+export interface VesRowChecker {
+  /** Checks a row and writes the results of place `index`. Answers what is wrong with it. */
+  check(tuple: Tuple, target: VesRowTarget, index: number): Fault[];
+  /** Gives leaf hashes to an event that is not there. */
+  leaveOut(target: VesRowTarget, index: number): void;
+}
+
+const NO_FAULTS: Fault[] = [];
+const PLAIN_LABEL = DOMAIN.payloadPlain.length;
+/** Offsets in the signing preimage: label 15, version 4, four ids 64, key id 4, then the strings. */
+const SIGNING_IDS = 19;
+const SIGNING_KEY = 83;
+const SIGNING_STRINGS = 87;
+const LEAF_PREFIX_BYTES = 1;
+const ID_STRIDE = 20;
+const SIGNED_COLUMNS =
+  'ves_version, tenant_id, store_id, event_id, source_agent_id, agent_key_id, entity_type, entity_id, event_type, ' +
+  'created_at_str, payload_kind, payload hashes, or (version 2) command_id, base_version';
+
+/** Makes a checker with buffers of its own. Not re-entrant. */
+export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): VesRowChecker {
+  const digest = Buffer.alloc(32);
+  const sha256Of: Sha256 = (bytes) => {
+    const hash = new Uint8Array(32);
+    sha256(bytes, hash, 0);
+    return hash;
+  };
+  let payloadScratch = Buffer.alloc(64 * 1024);
+  payloadScratch.set(DOMAIN.payloadPlain);
+  let scratch = Buffer.alloc(16 * 1024);
+  const second = Buffer.alloc(73);
+  second.set(DOMAIN.eventSigV2);
+  const leaf = Buffer.alloc(LEAF_PREFIX_BYTES + VES_LEAF_BYTES);
+  leaf.set(DOMAIN.leaf, LEAF_PREFIX_BYTES);
+  const vesLeaf = leaf.subarray(LEAF_PREFIX_BYTES);
+
+  /** The SHA-256 of `label ‖ payload`. */
+  function hashPayload({ bytes, at, length }: Tuple): void {
+    const size = PLAIN_LABEL + length[VES.payload]!;
+    if (payloadScratch.length < size) {
+      payloadScratch = Buffer.alloc(2 * size);
+      payloadScratch.set(DOMAIN.payloadPlain);
+    }
+    bytes.copy(payloadScratch, PLAIN_LABEL, at[VES.payload]!, at[VES.payload]! + length[VES.payload]!);
+    sha256(payloadScratch.subarray(0, size), digest, 0);
+  }
+
+  function scratchOf(size: number): Buffer {
+    if (scratch.length < size) scratch = Buffer.alloc(2 * size);
+    return scratch;
+  }
+
+  /** Writes what the agent signed, as the columns give it, to `target[offset, offset + 32)`. */
+  function writeSigningHash({ bytes, at, length }: Tuple, target: Buffer, offset: number): void {
+    const stringsFrom = at[VES.entityType]! - 4;
+    const stringsTo = at[VES.createdAt]! + length[VES.createdAt]!;
+    const strings = stringsTo - stringsFrom;
+    const preimage = scratchOf(SIGNING_STRINGS + strings + 4 + 64);
+    preimage.set(DOMAIN.eventSigV1);
+    preimage.writeUInt32BE(bytes.readUInt16BE(at[VES.vesVersion]!), SIGNING_IDS - 4);
+    const ids = at[VES.tenant]!;
+    // tenant, store, event and agent stand next to each other, each behind its length word
+    for (let id = 0; id < 4; id++)
+      for (let i = 0; i < 16; i++) preimage[SIGNING_IDS + 16 * id + i] = bytes[ids + ID_STRIDE * id + i]!;
+    bytes.copy(preimage, SIGNING_KEY, at[VES.agentKeyId]! + 4, at[VES.agentKeyId]! + 8);
+    bytes.copy(preimage, SIGNING_STRINGS, stringsFrom, stringsTo);
+    let end = SIGNING_STRINGS + strings;
+    const kind = bytes.readUInt16BE(at[VES.payloadKind]!);
+    preimage.writeUInt32BE(kind, end);
+    end += 4;
+    const hashes = at[VES.hashes]! + 96;
+    const given = length[VES.hashes]! - 96;
+    for (let i = 0; i < 64; i++) preimage[end + i] = i < given ? bytes[hashes + i]! : 0;
+    sha256(preimage.subarray(0, end + 64), target, offset);
+    if (bytes.readUInt16BE(at[VES.vesVersion]!) === 2) writeSecond(bytes, at, length, target, offset);
+  }
+
+  /** Version 2 also covers the command id and the base version. */
+  function writeSecond(
+    bytes: Buffer,
+    at: Int32Array,
+    length: Int32Array,
+    target: Buffer,
+    offset: number,
+  ): void {
+    let end = DOMAIN.eventSigV2.length;
+    target.copy(second, end, offset, offset + 32);
+    end += 32;
+    for (const column of [VES.command, VES.baseVersion]) {
+      const present = length[column]! >= 0;
+      second[end++] = present ? 1 : 0;
+      if (present) end += bytes.copy(second, end, at[column]!, at[column]! + length[column]!);
+    }
+    sha256(second.subarray(0, end), target, offset);
+  }
+
+  function writeEntityKey({ bytes, at, length }: Tuple): void {
+    const typeFrom = at[VES.entityType]! - 4;
+    const typeTo = at[VES.entityType]! + length[VES.entityType]!;
+    const idFrom = at[VES.entityId]!;
+    const preimage = scratchOf(32 + typeTo - typeFrom + length[VES.entityId]!);
+    const ids = at[VES.tenant]!;
+    for (let i = 0; i < 16; i++) {
+      preimage[i] = bytes[ids + i]!;
+      preimage[16 + i] = bytes[ids + ID_STRIDE + i]!;
+    }
+    let end = 32 + bytes.copy(preimage, 32, typeFrom, typeTo);
+    end += bytes.copy(preimage, end, idFrom, idFrom + length[VES.entityId]!);
+    sha256(preimage.subarray(0, end), digest, 0);
+  }
+
+  function writeLeaf({ bytes, at }: Tuple, target: VesRowTarget, index: number): void {
+    const ids = at[VES.tenant]!;
+    for (let i = 0; i < 16; i++) {
+      vesLeaf[11 + i] = bytes[ids + i]!;
+      vesLeaf[27 + i] = bytes[ids + ID_STRIDE + i]!;
+    }
+    for (let i = 0; i < 8; i++) vesLeaf[VES_LEAF_SEQUENCE_OFFSET + i] = bytes[at[VES.sequence]! + i]!;
+    bytes.copy(vesLeaf, VES_LEAF_SEQUENCE_OFFSET + 8, at[VES.hashes]!, at[VES.hashes]! + 96);
+    sha256(leaf, target.leaves, 32 * index);
+    if (target.vesLeaves) sha256(vesLeaf, target.vesLeaves, 32 * index);
+  }
+
+  function cipherFault(tuple: Tuple): Fault | undefined {
+    const { bytes, at, length } = tuple;
+    const text = (column: number) => bytes.toString('utf8', at[column]!, at[column]! + length[column]!);
+    const fixed = new Uint8Array(FIXED_BYTES);
+    for (let id = 0; id < 4; id++) {
+      const from = at[VES.tenant]! + ID_STRIDE * id;
+      fixed.set(bytes.subarray(from, from + 16), 16 * id);
+    }
+    fixed.set(bytes.subarray(at[VES.hashes]! + 96, at[VES.hashes]! + 128), FIXED.payloadPlainHash);
+    const derived = cipherHashOf(text(VES.payload), {
+      agentKeyId: bytes.readUInt32BE(at[VES.agentKeyId]! + 4),
+      entityType: text(VES.entityType),
+      entityId: text(VES.entityId),
+      eventType: text(VES.eventType),
+      createdAt: text(VES.createdAt),
+      fixed,
+      fixedOffset: 0,
+    });
+    if (typeof derived === 'string')
+      return { check: 'cipher-hash', column: 'payload', message: `the encryption envelope ${derived}` };
+    const stored = at[VES.hashes]! + 128;
+    if (bytes.compare(derived, 0, 32, stored, stored + 32) === 0) return undefined;
+    const message = 'the encryption envelope does not hash to payload_cipher_hash';
+    return { check: 'cipher-hash', column: 'payload, or hashes (payload_cipher_hash)', message };
+  }
+
+  /** The hash, or what is wrong with the envelope. */
+  function cipherHashOf(json: string, context: Parameters<typeof payloadAad>[0]): Uint8Array | string {
+    let value: unknown;
+    try {
+      value = JSON.parse(json);
+      if (canonicalize(value) !== json) return 'is not in canonical form';
+    } catch {
+      return 'is not JSON';
+    }
+    const read = readEncryptedPayload(value);
+    if ('path' in read) return `lacks ${read.path}`;
+    const decoded = decodeEncryptedPayload(read.payload);
+    if ('path' in decoded) return `has a bad ${decoded.path}`;
+    return payloadCipherHash(decoded.bytes, payloadAad(context, sha256Of), sha256Of);
+  }
+
+  return {
+    check(tuple, target, index) {
+      const { bytes, at, length, start } = tuple;
+      const kind = bytes.readUInt16BE(at[VES.payloadKind]!);
+      const hashes = at[VES.hashes]!;
+      if (kind > 1 || length[VES.hashes] !== 128 + 32 * kind) {
+        this.leaveOut(target, index);
+        const message = `payload_kind is ${kind}, and hashes has ${length[VES.hashes]} bytes`;
+        return [{ check: 'row-shape', column: 'payload_kind or hashes', message }];
+      }
+      let faults = NO_FAULTS;
+      const fail = (fault: Fault) => {
+        if (faults === NO_FAULTS) faults = [];
+        faults.push(fault);
+      };
+      if (kind === 0) {
+        hashPayload(tuple);
+        if (!equal32(digest, 0, bytes, hashes + 96))
+          fail({
+            check: 'payload-hash',
+            column: 'payload, or hashes (payload_plain_hash)',
+            message: 'the payload does not hash to payload_plain_hash',
+          });
+      } else {
+        const fault = cipherFault(tuple);
+        if (fault) fail(fault);
+      }
+      writeEntityKey(tuple);
+      const key = at[VES.entityKey]!;
+      if (digest.compare(bytes, key, key + 8, 0, 8) !== 0)
+        fail({
+          check: 'entity-key',
+          column: 'entity_key, entity_type or entity_id',
+          message: 'entity_key is not that of the entity',
+        });
+      writeSigningHash(tuple, target.signed, 96 * index);
+      if (!equal32(target.signed, 96 * index, bytes, hashes))
+        fail({
+          check: 'signing-hash',
+          column: `hashes (event_signing_hash), or a signed column (${SIGNED_COLUMNS})`,
+          message: 'event_signing_hash is not the hash of the signed columns',
+        });
+      bytes.copy(target.signed, 96 * index + 32, hashes + 32, hashes + 96);
+      writeLeaf(tuple, target, index);
+      const checked = length[VES.rowCheck] === 4;
+      if (checked && tupleCheck(bytes, start + CHECKED_FROM, at[VES.rowCheck]! - 4) !== bytes.readInt32BE(at[VES.rowCheck]!))
+        fail({
+          check: 'row-check',
+          column: 'row_check, command_id, base_version, or a column named by another check',
+          message: 'row_check is not the CRC-32 of the row',
+        });
+      return faults;
+    },
+    leaveOut({ leaves, vesLeaves, signed }, index) {
+      leaves.fill(0, 32 * index, 32 * index + 32);
+      vesLeaves?.fill(0, 32 * index, 32 * index + 32);
+      signed.fill(0, 96 * index, 96 * index + 96);
+    },
+  };
+}
+
+function equal32(a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number): boolean {
+  for (let i = 0; i < 32; i++) if (a[aOffset + i] !== b[bOffset + i]) return false;
+  return true;
+}

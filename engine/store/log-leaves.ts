@@ -1,0 +1,83 @@
+import { ServiceError } from '../errors/index.js';
+import {
+  copyBytes,
+  DOMAIN,
+  parseUuid,
+  VES_LEAF_BYTES,
+  VES_LEAF_SEQUENCE_OFFSET,
+  writeU64,
+} from '../protocol/index.js';
+import type { Sql } from './connection.js';
+import { literal } from './id-text.js';
+
+/** Signing hash and signature: what an event contributes to its log entry. */
+const PROOF_BYTES = 96;
+
+/**
+ * Log entries (147-byte VES leaves) of ranges of a stream's leaves, `to` excluded; leaf index = sequence number - 1. The entries
+ * of a range are views of one buffer. One query, by the primary key; takes no lock.
+ *
+ * @param stream UUIDs in any form
+ * @throws ServiceError SEQUENCE_GAP when an event is missing
+ */
+export async function readLogEntries(
+  sql: Sql,
+  stream: { tenantId: string; storeId: string },
+  ranges: readonly { readonly from: number; readonly to: number }[],
+): Promise<Uint8Array[][]> {
+  if (ranges.length === 0) return [];
+  // One value per range: many small rows would cost the driver more than the hashing costs us.
+  const rows = await sql<{ found: bigint; proofs: Buffer | null }[]>`
+    select e.found, e.proofs
+    from unnest(${literal(ranges.map(({ from }) => String(from + 1)))}::text::bigint[],
+      ${literal(ranges.map(({ to }) => String(to)))}::text::bigint[]) with ordinality as r(first, last, place)
+    cross join lateral (
+      select count(*) as found, string_agg(substr(hashes, 1, ${PROOF_BYTES}::int), ''::bytea order by sequence_number) as proofs
+      from ves_events
+      where tenant_id = ${stream.tenantId} and store_id = ${stream.storeId}
+        and sequence_number between r.first and r.last
+    ) e
+    order by r.place`;
+  const prefix = entryPrefix(stream);
+  return rows.map(({ found, proofs }, i) => {
+    const { from, to } = ranges[i]!;
+    if (Number(found) !== to - from) throw gap(stream, from + 1, to, Number(found));
+    return proofs === null ? [] : toEntries(prefix, from + 1, proofs);
+  });
+}
+
+function toEntries(prefix: Uint8Array, firstSequence: number, proofs: Uint8Array): Uint8Array[] {
+  const count = proofs.length / PROOF_BYTES;
+  const bytes = new Uint8Array(count * VES_LEAF_BYTES);
+  const entries = new Array<Uint8Array>(count);
+  for (let i = 0; i < count; i++) {
+    const start = i * VES_LEAF_BYTES;
+    copyBytes(prefix, 0, bytes, start, prefix.length);
+    const at = writeU64(bytes, start + VES_LEAF_SEQUENCE_OFFSET, firstSequence + i);
+    copyBytes(proofs, i * PROOF_BYTES, bytes, at, PROOF_BYTES);
+    entries[i] = bytes.subarray(start, start + VES_LEAF_BYTES);
+  }
+  return entries;
+}
+
+/** What all entries of a stream begin with: label, tenant, store. */
+function entryPrefix({ tenantId, storeId }: { tenantId: string; storeId: string }): Uint8Array {
+  const prefix = new Uint8Array(VES_LEAF_SEQUENCE_OFFSET);
+  prefix.set(DOMAIN.leaf);
+  prefix.set(parseUuid(tenantId)!, DOMAIN.leaf.length);
+  prefix.set(parseUuid(storeId)!, DOMAIN.leaf.length + 16);
+  return prefix;
+}
+
+function gap(
+  stream: { tenantId: string; storeId: string },
+  from: number,
+  to: number,
+  found: number,
+): ServiceError {
+  return new ServiceError(
+    'SEQUENCE_GAP',
+    `Only ${found} of the ${to - from + 1} events from ${from} to ${to} of ${stream.tenantId}/${stream.storeId} are stored`,
+    { details: { from, to, found } },
+  );
+}

@@ -1,0 +1,95 @@
+import { type Checkpoint, parseCheckpoint, parseNote, parseTlogProof, type TlogProof } from '../log/index.js';
+import { equalBytes } from '../protocol/index.js';
+import { checkCheckpoint } from './checkpoint-steps.js';
+import type { CheckedEvent } from './event-steps.js';
+import { check, type Findings, missing, unproven } from './findings.js';
+import { checkInclusion, checkStream } from './inclusion-steps.js';
+import { readLogEntry } from './log-entry.js';
+import { checkNotaryEntry, isNotaryEntry, type StreamCheckpoint } from './notary-steps.js';
+import type { Trust } from './trust.js';
+
+/** What a proof file may be tied to. */
+export interface TlogProofTies {
+  /** Events given by the user; the entry has to belong to one of them, if there are any. */
+  readonly events: readonly CheckedEvent[];
+  /** Checkpoints of streams given beside a proof of the notary log. */
+  readonly streams: readonly StreamCheckpoint[];
+}
+
+/** A `.tlog-proof` file; of a stream's entry or of an entry of the notary log. Returns its checkpoint. */
+export function checkTlogProof(
+  findings: Findings,
+  text: string,
+  ties: TlogProofTies,
+  trust: Trust,
+): Checkpoint | undefined {
+  const proof = parseTlogProof(text);
+  if ('problem' in proof) {
+    check(findings, 'the proof is well-formed', false, proof.problem);
+    return undefined;
+  }
+  const checkpoint = checkCheckpoint(findings, proof.checkpoint, trust);
+  if (checkpoint === undefined) return undefined;
+  if (proof.extra !== undefined && isNotaryEntry(proof.extra)) {
+    checkNotaryEntry(findings, proof.extra, checkpoint.origin, ties.streams);
+    checkInclusion(findings, proof.extra, proof.index, proof.hashes, checkpoint);
+    return checkpoint;
+  }
+  const entry = proof.extra === undefined ? deriveEntry(proof, checkpoint, ties) : proof.extra;
+  if (entry === undefined) {
+    missing(findings, 'the proof carries no log entry, and the event it belongs to was not given (--event)');
+    return checkpoint;
+  }
+  checkEntry(findings, entry, proof, checkpoint, ties);
+  checkInclusion(findings, entry, proof.index, proof.hashes, checkpoint);
+  return checkpoint;
+}
+
+/** The entry that the one given event has at the proof's place. */
+function deriveEntry(
+  { index }: TlogProof,
+  { origin }: Checkpoint,
+  ties: TlogProofTies,
+): Uint8Array | undefined {
+  const fitting = ties.events.filter(({ tenantId, storeId }) => origin.endsWith(`/${tenantId}/${storeId}`));
+  return fitting.length === 1 ? fitting[0]!.entry(index + 1) : undefined;
+}
+
+function checkEntry(
+  findings: Findings,
+  bytes: Uint8Array,
+  { index }: TlogProof,
+  { origin }: Checkpoint,
+  { events }: TlogProofTies,
+): void {
+  const entry = readLogEntry(bytes);
+  if (!check(findings, "the entry is a stream's log entry", entry !== undefined)) return;
+  if (entry === undefined) return;
+  const { sequence } = entry;
+  checkStream(findings, origin, entry);
+  const numbered = sequence === BigInt(index) + 1n;
+  check(findings, 'the entry has the number that its place asks for', numbered, `number ${sequence}`);
+  if (events.length === 0) {
+    unproven(
+      findings,
+      'which event it is: the entry holds its signing hash and signature only; give the event (--event)',
+    );
+    return;
+  }
+  const same = events.find((event) => equalBytes(event.entry(sequence), bytes));
+  check(findings, 'the entry is that of the given event', same !== undefined, same?.eventId);
+}
+
+/** The checkpoint inside a proof, unverified; for tying a proof of the notary log to it. */
+export function checkpointOfProof(text: string): string | undefined {
+  const proof = parseTlogProof(text);
+  return 'problem' in proof ? undefined : proof.checkpoint;
+}
+
+/** The text and origin of a stream's checkpoint note. */
+export function readStreamCheckpoint(note: string): StreamCheckpoint | undefined {
+  const parsed = parseNote(note);
+  if ('problem' in parsed) return undefined;
+  const checkpoint = parseCheckpoint(parsed.text);
+  return 'problem' in checkpoint ? undefined : { body: parsed.text, checkpoint };
+}

@@ -1,0 +1,52 @@
+/**
+ * The proof worker (a Piscina worker file): trees, tiles, commitments and proofs, apart from the threads that take events. Calls
+ * overlap: while one waits for the database another hashes, and long ones give way every few milliseconds.
+ */
+import { threadId } from 'node:worker_threads';
+import { workerData } from 'piscina';
+import { createCommitmentService } from '../engine/commitments/index.js';
+import { toServiceError } from '../engine/errors/index.js';
+import { connectDatabase } from '../engine/store/connection.js';
+import { surviveLostSessions } from '../engine/store/lost-session.js';
+import { createLogService } from '../engine/transparency/log-service.js';
+import { sha256Into } from './native-crypto.js';
+import {
+  PROOF_CONNECTIONS,
+  type ProofAnswer,
+  type ProofCall,
+  type ProofServices,
+  type ProofSetup,
+} from './proof-messages.js';
+import { nameThread } from './thread-name.js';
+
+nameThread(`proof-${threadId}`);
+surviveLostSessions();
+
+const { database, statementTimeoutMs, lockTimeoutMs } = workerData as ProofSetup;
+const sql = connectDatabase(database, {
+  max: PROOF_CONNECTIONS,
+  applicationName: `stateset-sequencer proof ${threadId}`,
+  statementTimeoutMs,
+  lockTimeoutMs,
+});
+const services: ProofServices = {
+  logs: createLogService({ sql, sha256: sha256Into }),
+  commitments: createCommitmentService({ sql, sha256: sha256Into }),
+};
+
+/** Piscina's entry: a call in, its answer out. */
+export default async function answer({ service, method, args }: ProofCall): Promise<ProofAnswer> {
+  try {
+    const target = services[service] as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
+    return { ok: true, value: await target[method]!(...args) };
+  } catch (thrown) {
+    const { code, message, details, cause } = toServiceError(thrown);
+    return {
+      ok: false,
+      code,
+      message,
+      ...(details ? { details } : {}),
+      ...(cause instanceof Error ? { cause: cause.stack ?? cause.message } : {}),
+    };
+  }
+}
