@@ -2,7 +2,14 @@
  * The laws, checked against the model database while a world runs: L1 when rows become visible, L2 and L3 when an answer is
  * given, the Merkle log at every commit. A breach is thrown, and ends the run.
  */
-import { createNodeHasher, decodeFrontier, frontierRoot } from '../log/index.js';
+import {
+  createGroupPaths,
+  createNodeHasher,
+  decodeFrontier,
+  frontierRoot,
+  type GroupTree,
+  verifyInclusion,
+} from '../log/index.js';
 import {
   batch,
   outcome as code,
@@ -47,6 +54,8 @@ export function createAudit(database: () => Database) {
   const denied = new WeakMap<PackedBatch, Set<number>>();
   const storedFrom = new WeakMap<PackedBatch, Map<number, StoredRow>>();
   const refusable = new WeakMap<PackedBatch, Set<number>>();
+  /** Roots of logs at sizes that were told in receipts. */
+  const roots = new Map<string, Buffer>();
   let commits = 0;
 
   const show = (row: StoredRow) =>
@@ -114,6 +123,28 @@ export function createAudit(database: () => Database) {
       root.equals(naiveRoot(list)),
       () => `the frontier of ${stream.slice(0, 9)} at ${head} is not that of its leaves`,
     );
+  }
+
+  /** L4, L5: a group receipt's root is that of the stored leaves, and its paths lead from the request's own events to it. */
+  function checkTree(submission: Submission, tree: GroupTree): void {
+    const { stream, outcome: told } = submission;
+    const list = leaves.get(stream) ?? [];
+    const name = `the group receipt ${tree.before}..${tree.after} of ${stream.slice(0, 9)}`;
+    must(tree.after <= list.length, () => `L3: ${name} is ahead of what is stored`);
+    const paths = createGroupPaths(tree, hashNode);
+    const key = `${stream} ${tree.after}`;
+    const root = roots.get(key) ?? naiveRoot(list.slice(0, tree.after));
+    roots.set(key, root);
+    must(root.equals(paths.root), () => `L5: ${name} has another root than the stored events`);
+    for (let at = 0; at < told.events.length; at += code.EVENT_NUMBERS) {
+      const [result, sequence] = told.events.subarray(at) as unknown as [number, number];
+      if (result !== code.ACCEPTED || sequence <= tree.before || sequence > tree.after) continue;
+      const path = paths.pathOf(sequence - 1).map((step) => paths.hashes[step]!);
+      must(
+        verifyInclusion(list[sequence - 1]!, sequence - 1, tree.after, path, root, hashNode),
+        () => `L4: ${name} does not prove event ${sequence}`,
+      );
+    }
   }
 
   function checkReceipt(submission: Submission, index: number, sequence: number, atMicros: number): void {
@@ -235,6 +266,7 @@ export function createAudit(database: () => Database) {
             );
         }
       }
+      for (const tree of outcome.trees ?? []) checkTree(submission, tree);
       must(
         outcome.head <= (heads.get(stream) ?? 0),
         () => `the head of ${stream.slice(0, 9)} was told as ${outcome.head}`,

@@ -9,6 +9,7 @@ import {
   createBatchBuilder,
   createContentDigest,
   type EventEntry,
+  FLAG_GROUP_RECEIPTS,
   type PackedBatch,
   readBatch,
   STREAM_VES,
@@ -133,7 +134,7 @@ export function packRequests(
   requests.forEach((request, slot) => {
     const tenant = Buffer.from(request.tenant, 'hex');
     const store = Buffer.from(request.store, 'hex');
-    builder.request(slot, request.kind, tenant, store, request.deadlineMs);
+    builder.request(slot, request.kind, tenant, store, request.deadlineMs, FLAG_GROUP_RECEIPTS);
     for (const { envelope, verdict } of request.events) {
       const row = encodeRow(envelope);
       // Rejected events travel without a row.

@@ -162,6 +162,37 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       },
     }),
   },
+  'receipt-before-commit': {
+    fault:
+      'a group receipt is kept from an attempt whose commit got lost, although the events were numbered anew',
+    rules: (rules) => {
+      const kept = new WeakMap<Submission, NonNullable<Submission['outcome']['trees']>>();
+      return {
+        ...rules,
+        planGroup(group, snapshot, nowMicros) {
+          const plan = rules.planGroup(group, snapshot, nowMicros);
+          return {
+            ...plan,
+            markTentative() {
+              plan.settle();
+              for (const { submission, from, to } of group) {
+                kept.set(submission, submission.outcome.trees ?? []);
+                submission.undecided += to - from;
+              }
+              plan.markTentative();
+            },
+            settle() {
+              plan.settle();
+              for (const { submission } of group) {
+                const stale = kept.get(submission);
+                if (stale && stale.length > 0) submission.outcome.trees = stale;
+              }
+            },
+          };
+        },
+      };
+    },
+  },
   'blame-the-group': {
     fault: 'a refused group is not split: all of it is answered',
     rules: (rules) => {
