@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { CommitmentService } from '../engine/commitments/index.js';
 import type { Config } from '../engine/config/index.js';
 import type { Sql } from '../engine/store/connection.js';
 import type { IngestPort } from '../workers/ingest-port.js';
@@ -10,9 +11,11 @@ import type { GatewayIdentity } from './identity.js';
 import { createRateGate } from './limits/rate-gate.js';
 import { createMetrics, type GatewayMetrics, type GatewayStat } from './metrics/metrics.js';
 import { routeTable } from './routes/index.js';
+import type { TransparencyServices } from './transparency.js';
 
 export type { GatewayIdentity, PublishedKey } from './identity.js';
 export type { GatewayMetrics, GatewayStat, GroupSample } from './metrics/metrics.js';
+export type { TransparencyServices } from './transparency.js';
 
 /** What the gateway needs from its owner. */
 export interface GatewayDeps {
@@ -22,6 +25,8 @@ export interface GatewayDeps {
   /** Pool for checking credentials, so that slow reads cannot hold up ingest; two connections are plenty. Unset: `sql`. */
   readonly authSql?: Sql;
   readonly ingest: IngestPort;
+  readonly commitments: CommitmentService;
+  readonly transparency: TransparencyServices;
   readonly identity: GatewayIdentity;
   readonly log: Logger;
   readonly version: string;

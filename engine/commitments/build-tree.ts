@@ -16,7 +16,7 @@ import { type Breather, createBreather } from './breather.js';
 
 const HASH_BYTES = 32;
 /** Events that are read at once: the driver turns a page's text into bytes without a pause. */
-const VES_PAGE_EVENTS = 4096;
+const VES_PAGE_EVENTS = 2048;
 const LEGACY_PAGE_EVENTS = 1000;
 /** Leaves that are hashed between two looks at the clock. */
 const LEAVES_PER_LOOK = 64;
@@ -44,15 +44,13 @@ export async function buildVesTreeOf(source: TreeSource): Promise<MerkleLevels> 
   const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
   const hashLeaf = createVesLeafHasher(tenantStoreOf(stream), sha256);
   const breather = createBreather();
-  for (let from = start; from <= end; from += BigInt(VES_PAGE_EVENTS)) {
-    const to = min(end, from + BigInt(VES_PAGE_EVENTS) - 1n);
-    const proofs = await readVesLeafProofs(sql, stream, from, to);
-    const first = Number(from - start);
-    for (let i = 0, count = Number(to - from) + 1; i < count; i++) {
-      hashLeaf(Number(from) + i, proofs, i * VES_LEAF_PROOF_BYTES, leaves, (first + i) * HASH_BYTES);
-      if (i % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
+  const pages = pagesOf(source, VES_PAGE_EVENTS, (from, to) => readVesLeafProofs(sql, stream, from, to));
+  let leaf = 0;
+  for await (const proofs of pages)
+    for (let at = 0; at < proofs.length; at += VES_LEAF_PROOF_BYTES) {
+      hashLeaf(Number(start) + leaf, proofs, at, leaves, leaf * HASH_BYTES);
+      if (++leaf % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
     }
-  }
   return grow(growVesTree(leaves, sha256), breather);
 }
 
@@ -62,15 +60,33 @@ export async function buildLegacyTreeOf(source: TreeSource): Promise<MerkleLevel
   const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
   const tenantStore = tenantStoreOf(stream);
   const breather = createBreather();
+  const pages = pagesOf(source, LEGACY_PAGE_EVENTS, (from, to) => readLegacyLeafRows(sql, stream, from, to));
   let leaf = 0;
-  for (let from = start; from <= end; from += BigInt(LEGACY_PAGE_EVENTS)) {
-    const to = min(end, from + BigInt(LEGACY_PAGE_EVENTS) - 1n);
-    for (const { sequence, ...event } of await readLegacyLeafRows(sql, stream, from, to)) {
+  for await (const rows of pages)
+    for (const { sequence, ...event } of rows) {
       legacyLeafInto({ ...event, tenantStore, sequenceNumber: sequence }, leaves, leaf * HASH_BYTES, sha256);
       if (++leaf % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
     }
-  }
   return grow(growLegacyTree(leaves, sha256), breather);
+}
+
+/** The pages of a range in order; the next one is on its way while one is worked on. */
+async function* pagesOf<Page>(
+  { start, end }: TreeSource,
+  size: number,
+  read: (from: bigint, to: bigint) => Promise<Page>,
+): AsyncGenerator<Page> {
+  const readFrom = (from: bigint) => {
+    const page = read(from, min(end, from + BigInt(size) - 1n));
+    page.catch(() => {}); // it is thrown where the page is awaited, which may be later than it happens
+    return page;
+  };
+  let ahead = readFrom(start);
+  for (let from = start; from <= end; from += BigInt(size)) {
+    const page = await ahead;
+    if (from + BigInt(size) <= end) ahead = readFrom(from + BigInt(size));
+    yield page;
+  }
 }
 
 async function grow(growth: Generator<void, MerkleLevels, void>, breather: Breather): Promise<MerkleLevels> {

@@ -40,9 +40,10 @@ export async function findCommitment<Commitment extends Committed>(
   batchId: string | undefined,
 ): Promise<Commitment> {
   if (batchId === undefined) {
+    const last = await finders.last();
     const commitment = await finders.upTo(sequence);
     if (commitment !== undefined && sequence <= commitment.sequenceEnd) return commitment;
-    throw await uncommitted(finders, sequence);
+    throw uncommitted(sequence, await finders.head(), last);
   }
   const commitment = await finders.byBatch(batchId);
   if (commitment === undefined) throw new ServiceError('BATCH_NOT_FOUND', 'Commitment not found');
@@ -58,8 +59,8 @@ export async function findCommitment<Commitment extends Committed>(
   return commitment;
 }
 
-async function uncommitted(finders: Finders<Committed>, sequence: bigint): Promise<ServiceError> {
-  const [head, last] = await Promise.all([finders.head(), finders.last()]);
+/** `last` was read before the look-up failed, so that a commitment made in between cannot look like one that left the event out. */
+function uncommitted(sequence: bigint, head: bigint, last: Committed | undefined): ServiceError {
   if (sequence < 1n || sequence > head)
     return new ServiceError(
       'EVENT_NOT_FOUND',

@@ -28,10 +28,9 @@ export function createLegacyCommitments(deps: { sql: Sql; sha256: Sha256Into; tr
   const { sql, sha256, trees } = deps;
 
   async function look(db: Statements, stream: CommitmentStream, start: bigint, end: bigint, head: bigint) {
-    const [before, last] = await Promise.all([
-      legacyCommitmentUpTo(db, stream, start),
-      lastLegacyCommitment(db, stream),
-    ]);
+    // In this order: outside a transaction a commitment may be made in between, and must not be seen as the last one only.
+    const last = await lastLegacyCommitment(db, stream);
+    const before = await legacyCommitmentUpTo(db, stream, start);
     const isStored = judgeRange('', start, end, { head, last, before }) === 'stored';
     return { stored: isStored ? before : undefined, last };
   }

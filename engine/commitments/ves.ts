@@ -44,10 +44,9 @@ export function createVesCommitments(deps: { sql: Sql; sha256: Sha256Into; trees
 
   /** The stored commitment of this very range, or the last one if the range may be committed. */
   async function look(db: Statements, stream: CommitmentStream, start: bigint, end: bigint, head: bigint) {
-    const [before, last] = await Promise.all([
-      vesCommitmentUpTo(db, stream, start),
-      lastVesCommitment(db, stream),
-    ]);
+    // In this order: outside a transaction a commitment may be made in between, and must not be seen as the last one only.
+    const last = await lastVesCommitment(db, stream);
+    const before = await vesCommitmentUpTo(db, stream, start);
     const isStored = judgeRange('VES ', start, end, { head, last, before }) === 'stored';
     return { stored: isStored ? before : undefined, last };
   }

@@ -2,9 +2,10 @@
  * Reads the events of ranges in order, whatever state the table is in: notes missing and repeated numbers, and goes on behind a row
  * that the server cannot read.
  */
-import type { Session } from './session.js';
+
 import type { Fault } from './finding.js';
 import { type PlacedRange, rangeQuery, readRanges } from './range-query.js';
+import type { Session } from './session.js';
 import type { StreamRange } from './task.js';
 import { readInt8, type Tuple } from './tuples.js';
 import { isUnreadable, unreadableFault } from './unreadable.js';
@@ -39,54 +40,57 @@ export async function readEvents(
       (tuple, place) => takeInOrder(sinks[place]!, tuple),
     );
 
-  let unreadable = 0;
-  for (;;) {
+  for (let unreadable = 0; ; ) {
     const open = sinks.flatMap(({ range, next }, place) =>
       next <= range.to ? [{ ...range, from: next, place }] : [],
     );
-    const first = open[0];
-    if (first === undefined) return;
+    if (open.length === 0) return;
     try {
       await read(open);
-      break;
+      for (const sink of sinks) skip(sink, sink.range.to);
+      return;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
     }
-    // All rows before the bad one have arrived, so it is the next one, unless it is a row of an index or a neighbour's.
-    const sink = sinks[first.place]!;
-    const next = nextOpen(sinks)!;
+    // The rows before the bad one have arrived, so it is the next one; unless that one is not there.
+    const place = sinks.findIndex(({ next, range }) => next <= range.to);
+    const sink = sinks[place];
+    if (sink === undefined) return;
+    const sequence = sink.next;
     try {
-      await read([{ ...next.range, from: next.next, to: next.next, place: sinks.indexOf(next) }]);
-      if (next.next === first.from && next === sink) skip(next, next.next);
+      await read([{ ...sink.range, from: sequence, to: sequence, place }]);
+      skip(sink, sequence);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      next.fail(next.next, unreadableFault(error));
-      next.next++;
-      if (++unreadable < UNREADABLE_MAX) continue;
-      for (const each of sinks) {
-        if (each.next <= each.range.to)
-          each.fail(each.next, { ...unreadableFault(error), message: `this and further rows cannot be read: ${(error as Error).message}` });
-        each.next = each.range.to + 1;
-      }
-      return;
+      sink.fail(sequence, unreadableFault(error));
+      sink.next++;
+      if (++unreadable === UNREADABLE_MAX) giveUp(sinks, error);
     }
   }
-  for (const sink of sinks) skip(sink, sink.range.to);
 }
 
-const nextOpen = (sinks: readonly EventSink[]): EventSink | undefined =>
-  sinks.find(({ next, range }) => next <= range.to);
+/** A table this broken is not read row by row. */
+function giveUp(sinks: readonly EventSink[], error: unknown): void {
+  for (const sink of sinks) {
+    if (sink.next > sink.range.to) continue;
+    const { message, ...fault } = unreadableFault(error);
+    sink.fail(sink.next, {
+      ...fault,
+      message: `${message} (events up to ${sink.range.to} were not looked at)`,
+    });
+    sink.next = sink.range.to + 1;
+  }
+}
 
 // L1: numbers are 1..n without a gap.
 function takeInOrder(sink: EventSink, tuple: Tuple): void {
   const sequence = readInt8(tuple.bytes, tuple.at[0]!);
   if (sequence < sink.next) {
-    if (sink.missing.length === 0 || sequence !== sink.next - 1) return;
-    const message = 'there are two events with this number';
+    const message = 'there is more than one event with this number';
     sink.fail(sequence, { check: 'sequence', column: 'sequence_number', message });
     return;
   }
-  if (sequence > sink.range.to) return;
+  if (sequence > sink.range.to) return; // found under another number, which will be missed
   skip(sink, sequence - 1);
   sink.take(tuple);
   sink.next = sequence + 1;

@@ -184,8 +184,13 @@ export function createRowCheckJudge({ columns }: TableShape): (tuple: Tuple) => 
       else if (kind === 'number' || kind === 'time') {
         place = scratch.writeInt32BE(8, place);
         const value =
-          kind === 'time' ? BigInt(readMicros(bytes, from)) : BigInt(bytes.readIntBE(from, Math.min(bytesOfValue, 6)));
-        place = scratch.writeBigInt64BE(bytesOfValue === 8 && kind === 'number' ? bytes.readBigInt64BE(from) : value, place);
+          kind === 'time'
+            ? BigInt(readMicros(bytes, from))
+            : BigInt(bytes.readIntBE(from, Math.min(bytesOfValue, 6)));
+        place = scratch.writeBigInt64BE(
+          bytesOfValue === 8 && kind === 'number' ? bytes.readBigInt64BE(from) : value,
+          place,
+        );
       } else if (kind === 'id-text') {
         place = scratch.writeInt32BE(36, place);
         place += scratch.write(uuidAt(bytes, from), place, 'latin1');
@@ -217,6 +222,10 @@ export function bytesAt({ bytes, at, length }: Tuple, column: number): Uint8Arra
 }
 
 /** A text, or an id as 32 hex digits. */
-export function textAt({ bytes, at, length }: Tuple, column: number, encoding: 'utf8' | 'hex' = 'utf8'): string {
+export function textAt(
+  { bytes, at, length }: Tuple,
+  column: number,
+  encoding: 'utf8' | 'hex' = 'utf8',
+): string {
   return bytes.toString(encoding, at[column]!, at[column]! + Math.max(0, length[column]!));
 }

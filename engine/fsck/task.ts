@@ -34,7 +34,11 @@ export type Task =
   | { readonly kind: 'legacy-states'; readonly stream: StreamId }
   | { readonly kind: 'agent-keys' }
   | { readonly kind: 'notary'; readonly from: number; readonly to: number }
-  | { readonly kind: 'duplicates'; readonly table: 'ves_events' | 'events'; readonly column: 'event_id' | 'command_id' };
+  | {
+      readonly kind: 'duplicates';
+      readonly table: 'ves_events' | 'events';
+      readonly column: 'event_id' | 'command_id';
+    };
 
 export interface TaskResult {
   /** The first findings, in order of position. */

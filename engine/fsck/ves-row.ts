@@ -76,7 +76,8 @@ const SIGNING_KEY = 83;
 const SIGNING_STRINGS = 87;
 const LEAF_PREFIX_BYTES = 1;
 const ID_STRIDE = 20;
-const SIGNED_COLUMNS =
+/** For people. */
+export const SIGNED_COLUMNS =
   'ves_version, tenant_id, store_id, event_id, source_agent_id, agent_key_id, entity_type, entity_id, event_type, ' +
   'created_at_str, payload_kind, payload hashes, or (version 2) command_id, base_version';
 
@@ -271,7 +272,11 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
       bytes.copy(target.signed, 96 * index + 32, hashes + 32, hashes + 96);
       writeLeaf(tuple, target, index);
       const checked = length[VES.rowCheck] === 4;
-      if (checked && tupleCheck(bytes, start + CHECKED_FROM, at[VES.rowCheck]! - 4) !== bytes.readInt32BE(at[VES.rowCheck]!))
+      if (
+        checked &&
+        tupleCheck(bytes, start + CHECKED_FROM, at[VES.rowCheck]! - 4) !==
+          bytes.readInt32BE(at[VES.rowCheck]!)
+      )
         fail({
           check: 'row-check',
           column: 'row_check, command_id, base_version, or a column named by another check',

@@ -12,6 +12,10 @@ export type LogTileRow = {
   readonly hashes: Uint8Array | undefined;
 };
 
+/** A tile's index as int8 and its root. */
+const ROOT_RECORD_BYTES = 8 + 32;
+const TILE_BYTES = 8192;
+
 /** Those of the tiles that are stored. By the primary key; hashes that nobody asked for are not read (they lie out of line). */
 export async function readLogTiles(
   sql: Sql,
@@ -19,25 +23,33 @@ export async function readLogTiles(
   queries: readonly { level: number; from: number; to: number; whole: boolean }[],
 ): Promise<LogTileRow[]> {
   if (queries.length === 0) return [];
-  // The limit changes nothing but the plan: one descent of the index per range, never a look at all tiles of the stream.
-  const rows = await sql<{ level: number; tile_index: bigint; root_hash: Buffer; hashes: Buffer | null }[]>`
-    select t.level, t.tile_index, t.root_hash, case when q.whole then t.hashes end as hashes
+  // One row per query: hundreds of small ones would cost the driver more than all else.
+  const rows = await sql<{ roots: Buffer | null; hashes: Buffer | null }[]>`
+    select t.roots, t.hashes
     from unnest(${literal(queries.map(({ level }) => String(level)))}::text::smallint[],
       ${literal(queries.map(({ from }) => String(from)))}::text::bigint[],
       ${literal(queries.map(({ to }) => String(to)))}::text::bigint[],
-      ${literal(queries.map(({ whole }) => String(whole)))}::text::boolean[]) as q(level, first, past, whole)
+      ${literal(queries.map(({ whole }) => String(whole)))}::text::boolean[])
+      with ordinality as q(level, first, past, whole, place)
     cross join lateral (
-      select level, tile_index, root_hash, hashes from ves_log_tiles
+      select string_agg(int8send(tile_index) || root_hash, ''::bytea order by tile_index) as roots,
+        string_agg(case when q.whole then hashes end, ''::bytea order by tile_index) as hashes
+      from ves_log_tiles
       where tenant_id = ${tenantId} and store_id = ${storeId} and level = q.level
         and tile_index >= q.first and tile_index < q.past
-      order by tile_index limit q.past - q.first
-    ) t`;
-  return rows.map((row) => ({
-    level: row.level,
-    index: Number(row.tile_index),
-    root: row.root_hash,
-    hashes: row.hashes ?? undefined,
-  }));
+    ) t
+    order by q.place`;
+  return rows.flatMap(({ roots, hashes }, i) =>
+    Array.from({ length: (roots?.length ?? 0) / ROOT_RECORD_BYTES }, (_, n) => {
+      const at = n * ROOT_RECORD_BYTES;
+      return {
+        level: queries[i]!.level,
+        index: Number(roots!.readBigInt64BE(at)),
+        root: roots!.subarray(at + 8, at + ROOT_RECORD_BYTES),
+        hashes: hashes?.subarray(n * TILE_BYTES, (n + 1) * TILE_BYTES),
+      };
+    }),
+  );
 }
 
 /** Indexes of the tiles from `from` to `to` (excluded) that are not stored, ascending. By the primary key, index only. */

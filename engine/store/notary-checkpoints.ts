@@ -94,13 +94,15 @@ export async function readCosignatures(
   return rows.map((row) => ({ ...row, treeSize, cosignedAt: Number(row.cosignedAt) }));
 }
 
-/** Newest cosignatures that the search for a quorum looks at. */
-const COSIGNATURES_SEARCHED_MAX = 10_000;
+/** Cosignatures that the search for a quorum looks at. */
+const COSIGNATURES_SEARCHED_MAX = 1000;
 
 /**
- * Sizes with cosignatures of at least `quorum` of these witnesses, largest first. By the primary key, backwards.
+ * Sizes with cosignatures of at least `quorum` of these witnesses, largest first. The search begins where the `quorum`-th of them has
+ * come to (index notary_cosignatures_witness) and goes down the primary key.
  *
  * @param names names of the witnesses; whether a row's key is the witness's is for the caller to check
+ * @param quorum at least 1
  */
 export async function findCosignedSizes(
   sql: Sql,
@@ -111,7 +113,14 @@ export async function findCosignedSizes(
 ): Promise<number[]> {
   const rows = await sql<{ size: bigint }[]>`
     select tree_size as size from (
-      select tree_size, witness_name from notary_cosignatures where origin = ${origin}
+      select tree_size, witness_name from notary_cosignatures
+      where origin = ${origin} and tree_size <= (
+        select latest.size from unnest(${names}::text[]) as w(name) cross join lateral (
+          select tree_size as size from notary_cosignatures
+          where origin = ${origin} and witness_name = w.name order by tree_size desc limit 1
+        ) latest
+        order by latest.size desc offset ${quorum - 1} limit 1
+      )
       order by tree_size desc limit ${COSIGNATURES_SEARCHED_MAX}
     ) newest
     where witness_name = any(${names}::text[])

@@ -29,51 +29,49 @@ export function notaryEntryCheck(entry: Omit<NotaryEntryRow, 'rowCheck'>): numbe
   return rowCheck([leafIndex, tenantId, storeId, origin, treeSize, rootHash, notarisedAt]);
 }
 
-/** One page of the search for streams that have something new. */
+/** What a part of the search for streams that have something new has found. */
 export interface AdvancedStreams {
   readonly streams: readonly StreamName[];
-  /** Where the next page begins; unset at the end. */
+  /** Where the next part begins; unset at the end. */
   readonly next: StreamName | undefined;
 }
 
 /**
- * Streams whose head is not the size they were last notarised at, in the order of their counters' primary key. Looks at no more
- * than `countersMax` counters, and for each at the end of the index (tenant_id, store_id, tree_size) of notary_entries; takes no lock.
+ * Streams whose head is not the size they were last notarised at, in the order of their counters' primary key. Looks at `countersMax`
+ * counters, and for each at the end of the index (tenant_id, store_id, tree_size) of notary_entries (3 µs each); takes no lock.
  *
- * @param after where the page before ended
+ * @param after where the part before ended
  */
 export async function findAdvancedStreams(
   sql: Sql,
   after: StreamName | undefined,
   countersMax: number,
-  limit: number,
 ): Promise<AdvancedStreams> {
   const beyond = after
     ? sql`where (tenant_id, store_id) > (${after.tenantId}::uuid, ${after.storeId}::uuid)`
     : sql``;
-  // The page's last counter is always told when there may be more behind it.
+  // The last counter is always told when there may be more behind it.
   const rows = await sql<(StreamName & { n: bigint; advanced: boolean })[]>`
-    with page as materialized (
+    with part as materialized (
       select tenant_id, store_id, current_sequence, row_number() over (order by tenant_id, store_id) as n
       from ves_sequence_counters ${beyond} order by tenant_id, store_id limit ${countersMax}
     )
     select p.tenant_id as "tenantId", p.store_id as "storeId", p.n,
       p.current_sequence <> coalesce(e.tree_size, 0) as advanced
-    from page p left join lateral (
+    from part p left join lateral (
       select tree_size from notary_entries
       where tenant_id = p.tenant_id and store_id = p.store_id order by tree_size desc limit 1
     ) e on true
     where p.current_sequence <> coalesce(e.tree_size, 0) or p.n = ${countersMax}
-    order by p.n limit ${limit + 1}`;
-  const taken = rows.slice(0, limit);
-  const more = rows.length > limit || rows.at(-1)?.n === BigInt(countersMax);
-  const name = ({ tenantId, storeId }: StreamName) => ({ tenantId, storeId });
-  const last = taken.at(-1);
+    order by p.n`;
+  const last = rows.at(-1);
   return {
-    streams: taken.filter(({ advanced }) => advanced).map(name),
-    next: more && last ? name(last) : undefined,
+    streams: rows.filter(({ advanced }) => advanced).map(nameOf),
+    next: last?.n === BigInt(countersMax) ? nameOf(last) : undefined,
   };
 }
+
+const nameOf = ({ tenantId, storeId }: StreamName): StreamName => ({ tenantId, storeId });
 
 /** A stream's counter, the root recorded at its head, and the size last notarised, all from one snapshot. */
 export interface StreamHead extends StreamName {

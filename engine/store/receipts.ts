@@ -2,6 +2,9 @@ import type { Sql } from './connection.js';
 
 /** What all receipts of one committed group and stream have in common. */
 export type ReceiptGroup = {
+  /** The group's events of this stream. */
+  readonly firstSequence: bigint;
+  readonly lastSequence: bigint;
   /** UUID text. */
   readonly sequencerId: string;
   readonly keyVersion: number;
@@ -15,9 +18,9 @@ export async function findReceiptGroup(
   stream: { tenantId: string; storeId: string },
   sequence: bigint,
 ): Promise<ReceiptGroup | undefined> {
-  const [row] = await sql<(ReceiptGroup & { firstSequence: bigint })[]>`
+  const [row] = await sql<ReceiptGroup[]>`
     select sequencer_id as "sequencerId", sequencer_key_version as "keyVersion", sequenced_at as "sequencedAt",
-           first_sequence as "firstSequence"
+           first_sequence as "firstSequence", last_sequence as "lastSequence"
     from ves_sequencer_receipts
     where tenant_id = ${stream.tenantId} and store_id = ${stream.storeId} and last_sequence >= ${sequence}
     order by last_sequence limit 1`;

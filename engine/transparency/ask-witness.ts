@@ -60,9 +60,9 @@ export function createAskWitness(
     await writeWitnessSize(sql, origin, witness.vkey, claimed);
     if (claimed > size) return 'gone ahead';
     const second = await submit(witness, checkpoint, claimed, signal);
-    if (second.kind === 'conflict')
-      return { problem: `it has cosigned size ${claimed}, then again size ${second.size}` };
-    return conclude(witness, checkpoint, second);
+    if (second.kind !== 'conflict') return conclude(witness, checkpoint, second);
+    const again = await doubt(checkpoint, claimed, second.size);
+    return again ?? { problem: `it has cosigned size ${claimed}, then again size ${second.size}` };
   }
 
   /** Why the size that a witness claims to have cosigned is not one to continue from. */

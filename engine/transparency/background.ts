@@ -1,5 +1,6 @@
 /** The background work of transparency: notarising, witnessing, and writing tiles. Nothing that is acknowledged waits for it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ServiceError } from '../errors/index.js';
 import type { Leadership } from '../store/leadership.js';
 import type { LogId } from './log-id.js';
 import type { LogService } from './log-service.js';
@@ -87,9 +88,11 @@ export function createTransparencyLoop(deps: {
       failedLogs.delete(name);
       return written;
     } catch (error) {
+      // Anything else than a verdict on this log, such as a lost connection, ends the step.
+      if (!(error instanceof ServiceError)) throw error;
       if (failedLogs.size >= REPORTED_MAX) failedLogs.clear();
       failedLogs.set(name, performance.now() + FAILED_LOG_PAUSE_MS);
-      reportOnce('tiles of a log cannot be written', { log: name, cause: String(error) });
+      reportOnce('tiles of a log cannot be written', { log: name, problem: error.message });
       return 0;
     }
   }

@@ -6,17 +6,21 @@ import { invariant, ServiceError } from '../errors/index.js';
 import {
   emptyRoot,
   foldNodes,
+  formatTilePath,
   HASH_BYTES,
-  type NodeRef,
+  type ProofPlan,
   planConsistency,
   planInclusion,
   planRoot,
   rootFromInclusion,
+  TILE_HEIGHT,
+  TILE_WIDTH,
   verifyConsistency,
 } from '../log/index.js';
 import { equalBytes } from '../protocol/index.js';
-import type { LogSource, LogState, RecordedRoot } from './log-source.js';
+import type { LogSource, LogState, RecordedRoot, TileKey } from './log-source.js';
 import type { NodeHashes, NodeReader } from './node-reader.js';
+import { leavesUnder, type TileTree, tileRoot } from './tile-tree.js';
 
 export interface InclusionProof {
   /** The raw log entry. */
@@ -33,13 +37,13 @@ export interface LogProofs {
   consistency(source: LogSource, from: number, to: number): Promise<{ hashes: Uint8Array[] }>;
   /** The root recorded at this size; records it first where the log's writer recorded none. */
   recordRoot(source: LogSource, size: number): Promise<Uint8Array>;
-  /** Checks that what is derived from the stored log at this size leads to the recorded roots. */
-  check(source: LogSource, size: number): Promise<void>;
+  /** Checks that full tiles, given in ascending order, belong to the recorded roots. */
+  checkTiles(source: LogSource, tiles: readonly TileTree[]): Promise<void>;
 }
 
 export function createLogProofs(reader: NodeReader): LogProofs {
   const { hashNode } = reader;
-  const carryOut = (plan: readonly (readonly NodeRef[])[], hashOf: NodeHashes) =>
+  const carryOut = (plan: ProofPlan, hashOf: NodeHashes) =>
     plan.map((nodes) => foldNodes(nodes.map(hashOf), hashNode));
 
   async function head(source: LogSource): Promise<RecordedRoot> {
@@ -108,18 +112,19 @@ export function createLogProofs(reader: NodeReader): LogProofs {
     if (from > to) throw invalid(`from must not be above to (${to}); it is ${from}`);
     const { state, anchor } = await stateAt(source, 'to', [from, to]);
     if (from === 0 || from === to) return { hashes: [] };
-    const before = state.around[0]!.after;
-    // Recorded roots need not be derived; the proof shows that they belong together.
-    const recorded = new Map([before, anchor].map((each) => [each?.size, each?.root]));
+    // Roots that are recorded need not be derived: the proof shows whether they belong together.
+    const recorded = [state.around[0]!.after, anchor];
+    const recordedAt = (size: number) => recorded.find((each) => each?.size === size)?.root;
     const plan = planConsistency(from, to);
-    const roots = [from, to].filter((size) => !recorded.has(size)).map(planRoot);
+    const roots = [from, to].filter((size) => !recordedAt(size)).map(planRoot);
     const wanted = [...plan, ...roots, ...planConsistency(to, anchor.size)].flat();
     const hashOf = await reader.nodes(source, state, wanted);
-    const rootOf = (size: number) => recorded.get(size) ?? carryOut([planRoot(size)], hashOf)[0]!;
+    const rootAt = (size: number) => recordedAt(size) ?? carryOut([planRoot(size)], hashOf)[0]!;
+    const [fromRoot, toRoot] = [rootAt(from), rootAt(to)];
     const hashes = carryOut(plan, hashOf);
-    if (!verifyConsistency(from, rootOf(from), to, rootOf(to), hashes, hashNode))
+    requireAnchored(source, { size: to, root: toRoot }, anchor, hashOf);
+    if (!verifyConsistency(from, fromRoot, to, toRoot, hashes, hashNode))
       throw broken(source, `the roots at the sizes ${from} and ${to} do not belong together`);
-    requireAnchored(source, { size: to, root: rootOf(to) }, anchor, hashOf);
     return { hashes };
   }
 
@@ -155,8 +160,21 @@ export function createLogProofs(reader: NodeReader): LogProofs {
     return root;
   }
 
-  async function check(source: LogSource, size: number): Promise<void> {
-    await derive(source, await stateAt(source, 'size', [size]), size);
+  async function checkTiles(source: LogSource, tiles: readonly TileTree[]): Promise<void> {
+    const end = Math.max(...tiles.map(({ level, index }) => (index + 1) * leavesUnder(level)));
+    const { state, anchor } = await stateAt(source, 'size', [end]);
+    const plans = tiles.map(planTile(anchor.size));
+    const hashOf = await reader.nodes(source, state, plans.flat(2));
+    tiles.forEach((tile, i) => {
+      // Above a level, the tree has the shape of a smaller one whose leaves are that level's nodes.
+      const size = Math.ceil(anchor.size / leavesUnder(tile.level));
+      const root = rootFromInclusion(tileRoot(tile), tile.index, size, carryOut(plans[i]!, hashOf), hashNode);
+      if (root === undefined || !equalBytes(root, anchor.root))
+        throw broken(
+          source,
+          `${formatTilePath(tile.level, tile.index, TILE_WIDTH)} does not lead to the root recorded at size ${anchor.size}`,
+        );
+    });
   }
 
   function broken(source: LogSource, what: string): ServiceError {
@@ -165,8 +183,14 @@ export function createLogProofs(reader: NodeReader): LogProofs {
     return new ServiceError('INTERNAL_ERROR', `The log ${source.name}: ${what}`);
   }
 
-  return { head, inclusion, consistency, recordRoot, check };
+  return { head, inclusion, consistency, recordRoot, checkTiles };
 }
+
+/** The inclusion proof of a full tile's root: that of its first leaf without what lies within the tile. */
+const planTile =
+  (size: number) =>
+  ({ level, index }: TileKey): ProofPlan =>
+    planInclusion(index * leavesUnder(level), size).slice((level + 1) * TILE_HEIGHT);
 
 type Anchored = { readonly state: LogState; readonly anchor: RecordedRoot };
 

@@ -1,7 +1,8 @@
 /** Tiles and entry bundles of a stored log as c2sp.org/tlog-tiles serves them. Those that do not exist are undefined. */
-import { HASH_BYTES, TILE_WIDTH, tileWidth } from '../log/index.js';
+import { TILE_WIDTH, tileWidth } from '../log/index.js';
 import type { LogSource } from './log-source.js';
 import type { NodeReader } from './node-reader.js';
+import { tileHashes } from './tile-tree.js';
 
 /** Highest level at which a log of 2^53 entries has a tile. */
 const LEVEL_MAX = 6;
@@ -16,10 +17,13 @@ export async function readTile(
 ): Promise<Uint8Array | undefined> {
   if (!isWithin(level, 0, LEVEL_MAX) || !isPlace(index, width)) return undefined;
   const stored = await reader.storedTile(source, { level, index });
-  if (stored) return new Uint8Array(stored.hashes.subarray(0, width * HASH_BYTES));
+  if (stored) return tileHashes(stored, width);
   const { size } = await source.state([]);
   if (width > tileWidth(level, index, size)) return undefined;
-  if (width === TILE_WIDTH) return new Uint8Array((await reader.deriveTile(source, { level, index })).hashes);
+  if (width === TILE_WIDTH) {
+    const [tile] = await reader.deriveTiles(source, [{ level, index }]);
+    return tileHashes(tile!);
+  }
   const from = index * TILE_WIDTH;
   const [hashes] = await reader.hashes(source, [{ level, from, to: from + width }]);
   return hashes;

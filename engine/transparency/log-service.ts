@@ -16,7 +16,8 @@ import { createStreamSource } from './stream-source.js';
  * be sent to another thread. A log that nothing was written to yet has size 0.
  *
  * Every method rejects with ServiceError SEQUENCE_GAP when stored entries are missing, and INTERNAL_ERROR, naming the log and the size,
- * when what is stored contradicts itself; it never answers with something that was not checked.
+ * when what is stored contradicts itself: proofs and roots are checked against the roots that were recorded with the events, a stored
+ * tile against its own root.
  */
 export interface LogService {
   /** The present size and root. */

@@ -3,13 +3,15 @@
  * done by several processes at once and stop at any point; what is there stays as it is, what is missing is found again.
  */
 import { LRUCache } from 'lru-cache';
-import { TILE_WIDTH } from '../log/index.js';
 import type { LogProofs } from './log-proofs.js';
-import type { FullTile, LogSource } from './log-source.js';
+import type { LogSource } from './log-source.js';
 import type { NodeReader } from './node-reader.js';
+import { leavesUnder, tileHashes, tileRoot } from './tile-tree.js';
 
 /** Tiles written with one statement. */
 const TILES_PER_WRITE = 16;
+/** Tiles among which those that are missing are looked for at once. */
+const TILES_PER_LOOK = 4096;
 /** Logs whose progress is remembered. */
 const LOGS_MAX = 10_000;
 
@@ -30,11 +32,12 @@ export function createTiler(reader: NodeReader, proofs: LogProofs): Tiler {
     let budget = tilesMax;
     for (let level = 0; fullTiles(level, size) > 0; level++) {
       const full = fullTiles(level, size);
-      while ((stored[level] ?? 0) < full) {
+      for (let from = stored[level] ?? 0; from < full; from = stored[level]!) {
         const limit = Math.min(TILES_PER_WRITE, Math.max(budget, 1));
-        const missing = await source.tiles.missing(level, stored[level] ?? 0, full, limit);
-        stored[level] = missing[0] ?? full;
-        if (missing.length === 0) break;
+        const to = Math.min(full, from + TILES_PER_LOOK);
+        const missing = await source.tiles.missing(level, from, to, limit);
+        stored[level] = missing[0] ?? to;
+        if (missing.length === 0) continue;
         if (budget <= 0) return { written, done: false };
         written += await write(source, level, missing);
         budget -= missing.length;
@@ -44,17 +47,20 @@ export function createTiler(reader: NodeReader, proofs: LogProofs): Tiler {
   }
 
   async function write(source: LogSource, level: number, indexes: readonly number[]): Promise<number> {
-    const tiles: FullTile[] = [];
-    for (const index of indexes) tiles.push(await reader.deriveTile(source, { level, index }));
-    // A stored tile can never be corrected, so the tree that ends with it must lead to the recorded roots.
-    await proofs.check(source, leavesBelow(level) * (indexes.at(-1)! + 1));
-    return source.tiles.insert(tiles);
+    const keys = indexes.map((index) => ({ level, index }));
+    const tiles = await reader.deriveTiles(source, keys);
+    // A stored tile can never be corrected: it must belong to what the log's writer recorded.
+    await proofs.checkTiles(source, tiles);
+    const rows = tiles.map((tile) => ({
+      level,
+      index: tile.index,
+      root: tileRoot(tile),
+      hashes: tileHashes(tile),
+    }));
+    return source.tiles.insert(rows);
   }
 
   return { integrate };
 }
 
-/** Leaves under a full tile. */
-const leavesBelow = (level: number) => TILE_WIDTH ** (level + 1);
-
-const fullTiles = (level: number, size: number) => Math.floor(size / leavesBelow(level));
+const fullTiles = (level: number, size: number) => Math.floor(size / leavesUnder(level));

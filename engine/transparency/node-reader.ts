@@ -19,8 +19,9 @@ import {
 } from '../log/index.js';
 import { equalBytes } from '../protocol/index.js';
 import { createBreather } from './breather.js';
-import type { FullTile, LogSource, LogState, TileKey, TileQuery, TileRow } from './log-source.js';
+import type { LogSource, LogState, TileKey } from './log-source.js';
 import { createTileCache } from './tile-cache.js';
+import { growTile, nodeOfTile, type TileTree, tileRoot } from './tile-tree.js';
 
 /** Hashes of one level of tiles, counted over all tiles of the level, `to` excluded. At level 0 these are the leaf hashes. */
 export interface HashRange {
@@ -41,9 +42,9 @@ export interface NodeReader {
   /** The hashes of each range; every range must lie within the log. */
   hashes(source: LogSource, ranges: readonly HashRange[]): Promise<Uint8Array[]>;
   /** A full tile, if it is stored. */
-  storedTile(source: LogSource, key: TileKey): Promise<FullTile | undefined>;
-  /** A full tile from the level below or the entries. It is kept in memory, so that it counts in what is read next. */
-  deriveTile(source: LogSource, key: TileKey): Promise<FullTile>;
+  storedTile(source: LogSource, key: TileKey): Promise<TileTree | undefined>;
+  /** Full tiles from the level below or the entries. They are kept in memory, so that they count in what is read next. */
+  deriveTiles(source: LogSource, keys: readonly TileKey[]): Promise<TileTree[]>;
   /** Drops what is kept in memory of a log. */
   forget(source: LogSource): void;
 }
@@ -76,113 +77,119 @@ export function createNodeReader(sha256: Sha256Into): NodeReader {
     );
     const places = [...unknown.values()].map(placeOf);
     const isFull = ({ level, index }: Place) => tileWidth(level, index, state.size) === TILE_WIDTH;
-    const full = places.filter(isFull);
-    const tiles = await look(
-      source,
-      full.map(({ level, index }) => ({ level, from: index, to: index + 1, whole: true })),
-      places.filter((place) => !isFull(place)),
-    );
+    const edge = places.filter((place) => !isFull(place));
+    const { tiles, roots } = await look(source, places.filter(isFull), edge);
     const rest: Place[] = [];
     for (const place of places) {
       const tile = tiles.get(keyOf(place));
-      if (tile?.hashes === undefined || !isFull(place)) rest.push(place);
-      else known.set(keyOf(place.node), nodeInTile(tile.hashes, place.first, place.count, hashNode));
+      if (tile) known.set(keyOf(place.node), nodeOfTile(tile, place.first, place.count));
+      else rest.push(place);
     }
-    const derived = await hashesFrom(source, rest, tiles);
+    const derived = await hashesFrom(source, rest, roots);
     rest.forEach(({ node, count }, i) => {
       known.set(keyOf(node), nodeInTile(derived[i]!, 0, count, hashNode));
     });
     return (node) => known.get(keyOf(node))!;
   }
 
-  /** What is stored: tiles, and the roots that are the hashes of the ranges above level 0. One query. */
+  /** What is stored of these tiles, and of the roots that are the hashes of these ranges above level 0; one query. */
   async function look(
     source: LogSource,
-    wanted: readonly TileQuery[],
+    keys: readonly TileKey[],
     ranges: readonly HashRange[],
-  ): Promise<Map<string, TileRow>> {
-    const found = new Map<string, TileRow>();
-    const queries = new Map<string, TileQuery>();
-    for (const query of wanted) {
-      const tile = cache.get(source.name, query.level, query.from);
-      if (tile) found.set(keyOf(tile), tile);
-      else queries.set(`${query.level}/${query.from}`, query);
+  ): Promise<{ tiles: Map<string, TileTree>; roots: Roots }> {
+    const tiles = new Map<string, TileTree>();
+    const roots = new Map<string, Uint8Array>();
+    const missing = new Map<string, TileKey>();
+    for (const key of keys) {
+      const tile = cache.get(source.name, key.level, key.index);
+      if (tile) tiles.set(keyOf(key), tile);
+      else missing.set(keyOf(key), key);
     }
-    const below = ranges.filter(({ level }) => level > 0);
-    const roots = below.map(({ level, from, to }) => ({ level: level - 1, from, to, whole: false }));
-    const all = [...queries.values(), ...roots];
-    for (const row of all.length > 0 ? await source.tiles.read(all) : []) {
-      const known = found.get(keyOf(row));
-      if (known?.hashes !== undefined) continue;
-      found.set(keyOf(row), isWhole(row) ? checked(source, row) : row);
+    const queries = [
+      ...[...missing.values()].map(({ level, index }) => ({
+        level,
+        from: index,
+        to: index + 1,
+        whole: true,
+      })),
+      ...ranges
+        .filter(({ level }) => level > 0)
+        .map(({ level, from, to }) => ({ level: level - 1, from, to, whole: false })),
+    ];
+    for (const row of queries.length > 0 ? await source.tiles.read(queries) : []) {
+      if (row.hashes) tiles.set(keyOf(row), checked(source, row, row.hashes));
+      roots.set(keyOf(row), row.root);
     }
-    return found;
+    return { tiles, roots };
   }
 
-  /** A tile as it came from the store, whose hashes must have the root that the tile above holds. */
-  function checked(source: LogSource, tile: FullTile): FullTile {
-    const root = nodeInTile(tile.hashes, 0, TILE_WIDTH, hashNode);
+  /** A tile as it came from the store. Its hashes must have the root that stands beside them. */
+  function checked(source: LogSource, row: TileKey & { root: Uint8Array }, hashes: Uint8Array): TileTree {
+    const tile = growTile(row, hashes, hashNode);
     invariant(
-      equalBytes(root, tile.root),
+      equalBytes(tileRoot(tile), row.root),
       'INTERNAL_ERROR',
-      () => `The log ${source.name}: the stored ${pathOf(tile)} was changed after it was written`,
+      () =>
+        `The log ${source.name}: the stored ${formatTilePath(row.level, row.index, TILE_WIDTH)} does not have its root`,
     );
     cache.put(source.name, tile);
     return tile;
   }
 
-  const hashes = (source: LogSource, ranges: readonly HashRange[]) => hashesFrom(source, ranges, NOTHING);
+  const hashes = (source: LogSource, ranges: readonly HashRange[]) => hashesFrom(source, ranges, new Map());
 
-  /** The same, with what has been found so far. */
+  /** The same, with the roots that were found so far. */
   async function hashesFrom(
     source: LogSource,
     ranges: readonly HashRange[],
-    found: ReadonlyMap<string, TileRow>,
+    roots: Roots,
   ): Promise<Uint8Array[]> {
     const leaves = ranges.filter(({ level }) => level === 0);
-    const entries = leaves.length > 0 ? await source.entries(leaves) : [];
+    const entries = (leaves.length > 0 ? await source.entries(leaves) : []).values();
     const results: Uint8Array[] = [];
-    let next = 0;
     for (const range of ranges)
       results.push(
-        range.level === 0 ? await leafHashes(entries[next++]!) : await upperHashes(source, range, found),
+        range.level === 0 ? await leafHashes(entries.next().value!) : await upperHashes(source, range, roots),
       );
     return results;
   }
 
-  /** Hashes above level 0: roots of the tiles one level below. */
+  /** Hashes above level 0: roots of the tiles one level below: found, in memory, stored, or derived in turn. */
   async function upperHashes(
     source: LogSource,
     { level, from, to }: HashRange,
-    found: ReadonlyMap<string, TileRow>,
+    found: Roots,
   ): Promise<Uint8Array> {
     const result = new Uint8Array((to - from) * HASH_BYTES);
     const below = level - 1;
-    const take = (indexes: readonly number[], rows: ReadonlyMap<string, TileRow>) =>
+    const put = (index: number, root: Uint8Array) => result.set(root, (index - from) * HASH_BYTES);
+    const without = (indexes: readonly number[], rootOf: (index: number) => Uint8Array | undefined) =>
       indexes.filter((index) => {
-        const root = (rows.get(keyOf({ level: below, index })) ?? cache.get(source.name, below, index))?.root;
-        if (root) result.set(root, (index - from) * HASH_BYTES);
+        const root = rootOf(index);
+        if (root) put(index, root);
         return root === undefined;
       });
-    let missing = take(
+    let missing = without(
       Array.from({ length: to - from }, (_, i) => from + i),
-      found,
+      (index) => found.get(keyOf({ level: below, index })) ?? keptRoot(source, below, index),
     );
-    const [first] = missing;
-    const last = missing.at(-1);
-    if (first !== undefined && last !== undefined)
-      missing = take(missing, await look(source, [], [{ level, from: first, to: last + 1 }]));
+    if (missing.length > 0) {
+      const rest = { level, from: missing[0]!, to: missing.at(-1)! + 1 };
+      const { roots } = await look(source, [], [rest]);
+      missing = without(missing, (index) => roots.get(keyOf({ level: below, index })));
+    }
     for (let i = 0; i < missing.length; i += TILES_PER_QUERY) {
       const indexes = missing.slice(i, i + TILES_PER_QUERY);
       const roots = await deriveRoots(source, below, indexes);
       indexes.forEach((index, j) => {
-        result.set(roots[j]!, (index - from) * HASH_BYTES);
+        put(index, roots[j]!);
       });
     }
     return result;
   }
 
-  /** Roots of full tiles that are not stored. */
+  /** Roots of full tiles that are neither stored nor kept in memory. */
   async function deriveRoots(
     source: LogSource,
     level: number,
@@ -201,27 +208,37 @@ export function createNodeReader(sha256: Sha256Into): NodeReader {
     return roots;
   }
 
+  function keptRoot(source: LogSource, level: number, index: number): Uint8Array | undefined {
+    const tile = cache.get(source.name, level, index);
+    return tile && tileRoot(tile);
+  }
+
   return {
     hashNode,
     leafHashes,
     nodes,
     hashes,
-    async storedTile(source, { level, index }) {
-      const rows = await look(source, [{ level, from: index, to: index + 1, whole: true }], []);
-      return [...rows.values()].find(isWhole);
+    async storedTile(source, key) {
+      const { tiles } = await look(source, [key], []);
+      return tiles.get(keyOf(key));
     },
-    async deriveTile(source, key) {
-      const [bytes] = await hashes(source, [rangeOfTile(key)]);
-      const root = nodeInTile(bytes!, 0, TILE_WIDTH, hashNode);
-      const tile = { level: key.level, index: key.index, root, hashes: bytes! };
-      cache.put(source.name, tile);
-      return tile;
+    async deriveTiles(source, keys) {
+      const bytes = await hashes(source, keys.map(rangeOfTile));
+      const tiles: TileTree[] = [];
+      for (let i = 0; i < keys.length; i++) {
+        const tile = growTile(keys[i]!, bytes[i]!, hashNode);
+        cache.put(source.name, tile);
+        tiles.push(tile);
+        await breathe();
+      }
+      return tiles;
     },
     forget: ({ name }) => cache.forget(name),
   };
 }
 
-const NOTHING: ReadonlyMap<string, TileRow> = new Map();
+/** Roots of full tiles. */
+type Roots = ReadonlyMap<string, Uint8Array>;
 
 /** Names a node or a tile within a log. */
 const keyOf = ({ level, index }: TileKey) => `${level}/${index}`;
@@ -245,10 +262,6 @@ const rangeOfTile = ({ level, index }: TileKey): HashRange => ({
   from: index * TILE_WIDTH,
   to: (index + 1) * TILE_WIDTH,
 });
-
-const pathOf = ({ level, index }: TileKey) => formatTilePath(level, index, TILE_WIDTH);
-
-const isWhole = (row: TileRow): row is FullTile => row.hashes !== undefined;
 
 /** The nodes the log's writer keeps: the perfect subtrees the whole tree consists of. */
 function frontierNodes({ size, frontier }: LogState): Map<string, Uint8Array> {

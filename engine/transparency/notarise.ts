@@ -40,7 +40,7 @@ export interface Notarised {
   readonly done: boolean;
 }
 
-/** Counters looked at in one step. */
+/** Counters looked at in one search. */
 const COUNTERS_MAX = 10_000;
 /** A notary that comes second this often gives up until its next turn. */
 const ATTEMPTS_MAX = 5;
@@ -61,23 +61,20 @@ export function createNotarise(deps: {
   const hashNode = createNodeHasher(sha256);
   const makeEntry = createNotaryEntryMaker(sha256);
   const breathe = createBreather();
-  let after: StreamName | undefined;
+  /** Found and not yet looked at more closely; where the search goes on. */
+  let found: readonly StreamName[] = [];
+  let next: StreamName | undefined;
 
   async function notarise(limit: number): Promise<Notarised> {
-    const page = await findAdvancedStreams(sql, after, COUNTERS_MAX, limit);
-    let end: Omit<Notarised, 'done'> | undefined = { appended: 0, refused: [] };
-    if (page.streams.length > 0) end = await appendAll(page.streams);
-    if (!end) return { appended: 0, refused: [], done: false };
-    after = page.next;
-    return { ...end, done: after === undefined };
-  }
-
-  async function appendAll(streams: readonly StreamName[]): Promise<Omit<Notarised, 'done'> | undefined> {
+    if (found.length === 0) ({ streams: found, next } = await findAdvancedStreams(sql, next, COUNTERS_MAX));
+    const streams = found.slice(0, limit);
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      const end = await append(streams);
-      if (end) return end;
+      const end = streams.length === 0 ? { appended: 0, refused: [] } : await append(streams);
+      if (!end) continue;
+      found = found.slice(limit);
+      return { ...end, done: found.length === 0 && next === undefined };
     }
-    return undefined;
+    return { appended: 0, refused: [], done: false };
   }
 
   /** Undefined when another notary has appended meanwhile. */
@@ -96,13 +93,14 @@ export function createNotarise(deps: {
     const refused: RefusedStream[] = [];
     for (const stream of await readStreamHeads(sql, streams)) {
       await breathe();
-      const { tenantId, storeId, head, recordedRoot: rootHash } = stream;
+      const { tenantId, storeId, head } = stream;
       if (head === stream.notarisedSize) continue;
-      const problem = problemOf(stream);
-      if (problem !== undefined || !rootHash) {
-        refused.push({ tenantId, storeId, problem: problem ?? '' });
+      const verdict = judge(stream);
+      if ('problem' in verdict) {
+        refused.push({ tenantId, storeId, problem: verdict.problem });
         continue;
       }
+      const { rootHash } = verdict;
       const origin = originOf(deps.origin, { kind: 'stream', tenantId, storeId });
       const row = {
         leafIndex: frontier.size,
@@ -125,14 +123,17 @@ export function createNotarise(deps: {
   }
 
   /** L5: a root is only vouched for if the stream's own writer recorded it, its frontier leads to it, and the stream has grown. */
-  function problemOf({ head, notarisedSize, frontier, recordedRoot }: StreamHead): string | undefined {
+  function judge(stream: StreamHead): { rootHash: Uint8Array } | { problem: string } {
+    const { head, notarisedSize, recordedRoot } = stream;
     if (head < notarisedSize)
-      return `it has ${head} events, and its checkpoint of size ${notarisedSize} is in the notary log`;
-    if (!recordedRoot) return `no root is recorded at its head ${head}`;
-    const decoded = decodeFrontier(head, frontier);
-    if (!decoded || !isRoot(recordedRoot, frontierRoot(decoded, hashNode, sha256)))
-      return `its frontier does not lead to the root recorded at its head ${head}`;
-    return undefined;
+      return {
+        problem: `it has ${head} events, and its checkpoint of size ${notarisedSize} is in the notary log`,
+      };
+    if (!recordedRoot) return { problem: `no root is recorded at its head ${head}` };
+    const frontier = decodeFrontier(head, stream.frontier);
+    if (!frontier || !isRoot(recordedRoot, frontierRoot(frontier, hashNode, sha256)))
+      return { problem: `its frontier does not lead to the root recorded at its head ${head}` };
+    return { rootHash: recordedRoot };
   }
 
   return notarise;

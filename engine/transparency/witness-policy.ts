@@ -17,7 +17,7 @@ export interface Witness {
   readonly address: string;
 }
 
-/** Without witnesses the quorum is 0: every checkpoint of the log counts as witnessed. */
+/** A quorum of 0 lets every checkpoint of the log count as witnessed; cosignatures are collected all the same. */
 export interface WitnessPolicy {
   readonly witnesses: readonly Witness[];
   readonly quorum: number;
@@ -37,8 +37,8 @@ export function parseWitnessPolicy(settings: readonly WitnessSetting[], quorum: 
   // A cosignature does not name its witness, so one key under two names would count twice.
   const keys = new Set(witnesses.map(({ key }) => encodeHex(key.publicKey)));
   if (keys.size < witnesses.length) throw invalid('two of the witnesses have the same key');
-  if (!Number.isInteger(quorum) || quorum < 1 || quorum > witnesses.length)
-    throw invalid(`a quorum of ${quorum} needs 1 to ${witnesses.length} for ${witnesses.length} witnesses`);
+  if (!Number.isInteger(quorum) || quorum < 0 || quorum > witnesses.length)
+    throw invalid(`a quorum of ${quorum} cannot be reached with ${witnesses.length} witnesses`);
   return { witnesses, quorum };
 }
 

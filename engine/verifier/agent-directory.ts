@@ -9,7 +9,7 @@ import {
   verifyKeyDirectory,
 } from '../protocol/index.js';
 import { isObject, readCount, readHex, readUuid } from './fields.js';
-import { check, type Findings, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type SequencerKey } from './trust.js';
 
 /** A directory that the sequencer has signed. */
@@ -33,8 +33,7 @@ export function checkAgentDirectory(
   nowMicros: bigint,
 ): AgentDirectory | undefined {
   const directory = readDirectory(document);
-  if (!check(findings, 'the directory is well-formed', directory !== undefined)) return undefined;
-  if (directory === undefined) return undefined;
+  if (directory === undefined) return malformed(findings, 'directory');
   const { agentId, tenantId, signedAt } = document as KeyDirectory;
   const signedMicros = parseInstant(signedAt)!;
   if (sequencerKeys.length === 0) {

@@ -2,7 +2,7 @@ import { type Checkpoint, PROOF_HASHES_MAX, verifyConsistency } from '../log/ind
 import { encodeHex, equalBytes } from '../protocol/index.js';
 import { checkCheckpoint } from './checkpoint-steps.js';
 import { type JsonObject, readCount, readHashes } from './fields.js';
-import { check, type Findings, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { hashNode } from './hashing.js';
 import type { Trust } from './trust.js';
 
@@ -36,7 +36,7 @@ export function checkConsistencyEvidence(
     size === undefined ? undefined : (readCount(size) ?? NaN),
   );
   if (hashes === undefined || sizes.some((size) => Number.isNaN(size))) {
-    check(findings, 'the consistency proof is well-formed', false);
+    malformed(findings, 'consistency proof');
     return [];
   }
   if (notes.length < 2) {

@@ -11,19 +11,17 @@ import {
   verifyNote,
 } from '../log/index.js';
 import { encodeHex, formatMicros, INSTANT_MICROS_MAX } from '../protocol/index.js';
-import { check, type Findings, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { streamOfOrigin } from './log-entry.js';
+import { entryKey, notaryEntryOf, readStreamCheckpoint } from './notary-steps.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type Trust } from './trust.js';
 
 /** Checks a signed note as a checkpoint; the checkpoint when it could be read, whether or not its signature holds. */
 export function checkCheckpoint(findings: Findings, note: unknown, trust: Trust): Checkpoint | undefined {
   const parsed = parseNote(typeof note === 'string' ? note : '');
   const checkpoint = 'problem' in parsed ? parsed : parseCheckpoint(parsed.text);
-  if ('problem' in checkpoint || 'problem' in parsed) {
-    const problem = 'problem' in checkpoint ? checkpoint.problem : '';
-    check(findings, 'the checkpoint is well-formed', false, problem);
-    return undefined;
-  }
+  if ('problem' in parsed) return malformed(findings, 'checkpoint', parsed.problem);
+  if ('problem' in checkpoint) return malformed(findings, 'checkpoint', checkpoint.problem);
   checkOrigin(findings, checkpoint.origin, trust, 'checkpoint');
   checkLogSignature(findings, String(note), checkpoint, parsed.signatures, trust);
   if (trust.quorum > 0) checkWitnesses(findings, String(note), trust);
@@ -33,6 +31,9 @@ export function checkCheckpoint(findings: Findings, note: unknown, trust: Trust)
 
 const NO_WITNESS =
   'that everybody is shown the same log: no witness was asked for (--witness), so the sequencer alone vouches for it';
+
+const NOT_NOTARISED =
+  'none of them has, and no proof was given that a notary log they cosigned covers it at this size';
 
 /** Checks that an origin is the expected one, or one of the logs below it. `what` names the document that states it. */
 export function checkOrigin(
@@ -90,21 +91,30 @@ function isBy(line: NoteSignature, { name, keyId }: VerifierKey): boolean {
   return line.name === name && encodeHex(line.keyId) === encodeHex(keyId);
 }
 
-/** Witnesses count by key, not by name: one key is one witness. */
-function checkWitnesses(findings: Findings, note: string, { witnesses, quorum }: Trust): void {
-  const what = `${quorum} of ${witnesses.length} witnesses have cosigned the checkpoint`;
+/**
+ * Witnesses count by key, not by name: one key is one witness. They cosign checkpoints of the notary log, and with them what its
+ * entries cover.
+ */
+function checkWitnesses(findings: Findings, note: string, { witnesses, quorum, notarised }: Trust): void {
+  const stream = readStreamCheckpoint(note);
+  const members = `${quorum} of ${witnesses.length} witnesses`;
+  unproven(findings, 'what came after the time of the last cosignature');
+  if (stream !== undefined && notarised?.has(entryKey(notaryEntryOf(stream)))) {
+    check(findings, `${members} have cosigned a checkpoint of the notary log that covers this one`, true);
+    return;
+  }
+  const what = `${members} have cosigned the checkpoint`;
   const verified = verifyNote(note, witnesses);
   if ('problem' in verified) {
     const { problem } = verified;
-    const none = problem === 'The note has no signature of a known key';
-    check(findings, what, false, none ? 'none of them has' : problem);
+    const none = stream === undefined ? 'none of them has' : NOT_NOTARISED;
+    check(findings, what, false, problem === 'The note has no signature of a known key' ? none : problem);
     return;
   }
   const times = new Map<string, string>();
   for (const { key, timestamp } of verified.cosignatures)
     times.set(encodeHex(key.publicKey), `${key.name} at ${instant(timestamp)}`);
   check(findings, what, times.size >= quorum, [...times.values()].join(', ') || 'none of them has');
-  unproven(findings, 'what came after the time of the last cosignature');
 }
 
 function instant(seconds: number): string {

@@ -13,7 +13,7 @@ import {
 } from '../protocol/index.js';
 import type { CheckedEvent } from './event-steps.js';
 import { type JsonObject, readCount, readHashes, readHex, readUuid } from './fields.js';
-import { check, type Findings, unproven } from './findings.js';
+import { check, type Findings, malformed, unproven } from './findings.js';
 
 const PATH_MAX = 64;
 const NOT_SIGNED =
@@ -55,8 +55,7 @@ export const VES_COMMITMENT = { root: 'merkle_root', count: 'leaf_count' } as co
 /** A VES commitment: its numbers and its step in the chain of state roots. */
 export function checkVesCommitment(findings: Findings, json: JsonObject): Commitment | undefined {
   const commitment = readCommitment(json, VES_COMMITMENT);
-  if (!check(findings, 'the commitment is well-formed', commitment !== undefined)) return undefined;
-  if (commitment === undefined) return undefined;
+  if (commitment === undefined) return malformed(findings, 'commitment');
   const { tenantId, storeId, start, end, count, root, prevStateRoot, newStateRoot } = commitment;
   checkRange(findings, commitment);
   const depth = [json.tree_depth, json.padded_leaf_count];
@@ -83,23 +82,29 @@ export function checkRange(findings: Findings, { start, end, count }: Commitment
   check(findings, 'the commitment covers as many events as it says', fits, `${start} to ${end}`);
 }
 
-/** Neighbouring commitments of one stream are linked by their state roots. */
+/** Commitments of one stream cover different numbers, and neighbours are linked by their state roots. */
 export function checkCommitmentChain(findings: Findings, commitments: readonly Commitment[]): void {
-  const sorted = [...commitments].sort((a, b) => a.start - b.start);
-  for (const [i, next] of sorted.entries()) {
-    const previous = sorted[i - 1];
-    if (previous === undefined || previous.batchId === next.batchId) continue;
-    const range = `${next.start} to ${next.end}`;
-    if (next.start <= previous.end) check(findings, 'no two commitments of a stream overlap', false, range);
-    else if (next.start > previous.end + 1)
+  const distinct = new Map(commitments.map((each) => [each.batchId, each]));
+  const [first, ...others] = [...distinct.values()].sort((a, b) => a.start - b.start);
+  if (first === undefined || others.length === 0) return;
+  let previous = first;
+  for (const next of others) {
+    const range = `${previous.start} to ${previous.end}, ${next.start} to ${next.end}`;
+    const apart = check(
+      findings,
+      'the commitments cover different numbers',
+      next.start > previous.end,
+      range,
+    );
+    if (next.start === previous.end + 1) {
+      const linked = equalBytes(previous.newStateRoot, next.prevStateRoot);
+      check(findings, 'the later one continues the state root of the one before it', linked);
+    } else if (apart)
       unproven(
         findings,
         `anything about the numbers ${previous.end + 1} to ${next.start - 1}: no commitment given`,
       );
-    else {
-      const linked = equalBytes(previous.newStateRoot, next.prevStateRoot);
-      check(findings, 'the commitment continues the state root of the one before it', linked, range);
-    }
+    previous = next;
   }
 }
 
@@ -136,7 +141,10 @@ export function readCommitmentProof(json: JsonObject, rootName: string): Commitm
 /** A proof that an event is in a VES commitment. */
 export function checkVesProof(findings: Findings, json: JsonObject, ties: ProofTies<CheckedEvent>): void {
   const proof = readCommitmentProof(json, VES_COMMITMENT.root);
-  if (!check(findings, 'the proof is well-formed', proof !== undefined) || proof === undefined) return;
+  if (proof === undefined) {
+    malformed(findings, 'proof');
+    return;
+  }
   const { sequence, leaf, leafIndex, path, root } = proof;
   const leads = verifyVesInclusion(leaf, leafIndex, path, root);
   check(findings, 'the path leads from the leaf to the Merkle root', leads, encodeHex(root));

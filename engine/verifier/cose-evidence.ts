@@ -9,7 +9,7 @@ import {
 import { encodeHex, equalBytes, portableSha256 } from '../protocol/index.js';
 import { checkOrigin } from './checkpoint-steps.js';
 import type { CheckedEvent } from './event-steps.js';
-import { check, type Findings, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { entryHash, hashNode } from './hashing.js';
 import { checkStream } from './inclusion-steps.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type SequencerKey, type Trust } from './trust.js';
@@ -36,7 +36,7 @@ export function checkCoseEvidence(
 ): void {
   const receipt = parseCoseReceipt(bytes);
   if ('problem' in receipt) {
-    check(findings, 'the receipt is well-formed', false, receipt.problem);
+    malformed(findings, 'receipt', receipt.problem);
     return;
   }
   checkOrigin(findings, receipt.origin, trust, 'receipt');
@@ -74,10 +74,11 @@ function includedRoot(
 function consistentRoot(
   findings: Findings,
   { origin, proof }: CoseReceipt,
-  roots: readonly KnownRoot[],
+  known: readonly KnownRoot[],
 ): Uint8Array | undefined {
   if (proof.kind !== 'consistency') return undefined;
   const { from, to, hashes } = proof;
+  const roots = known.filter((each) => each.origin === undefined || each.origin === origin);
   const older = from === 0 ? { root: emptyRoot() } : pick(roots, from, 0);
   const newer = pick(roots, to, from === 0 && roots.length === 1 ? 0 : 1);
   if (older === undefined || newer === undefined) {
@@ -87,8 +88,6 @@ function consistentRoot(
     );
     return undefined;
   }
-  const origins = [older, newer].every((known) => known.origin === undefined || known.origin === origin);
-  check(findings, 'receipt and checkpoints are of one log', origins, origin);
   const consistent = verifyConsistency(from, older.root, to, newer.root, hashes, hashNode);
   const what = 'the newer tree begins with the older one';
   return check(findings, what, consistent, `sizes ${from} and ${to}`) ? newer.root : undefined;

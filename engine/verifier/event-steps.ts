@@ -18,7 +18,7 @@ import {
   vesLeaf,
 } from '../protocol/index.js';
 import { statusAt } from './agent-directory.js';
-import { check, type Findings, unproven } from './findings.js';
+import { check, type Findings, malformed, unproven } from './findings.js';
 import type { Trust } from './trust.js';
 
 /** An event whose hashes were recomputed from its envelope. */
@@ -45,17 +45,14 @@ export function checkEvent(
   sequencedAtMicros?: bigint,
 ): CheckedEvent | undefined {
   const event = readEvent(value);
-  if ('problem' in event) {
-    check(findings, 'the event is a VES envelope', false, event.problem);
-    return undefined;
-  }
+  if ('problem' in event) return malformed(findings, 'event', event.problem);
   const { envelope } = event;
   const rejection = checkVesEnvelope(envelope);
   if (rejection !== undefined)
     check(findings, "the event keeps the protocol's rules", false, rejection.message);
   checkPayload(findings, envelope);
   checkAgentSignature(findings, event, trust, sequencedAtMicros);
-  unproven(findings, 'that what the event says is true: it proves who said it, and when it was sequenced');
+  unproven(findings, 'that what the event says is true: only that it was said, and its place in the stream');
   return event;
 }
 

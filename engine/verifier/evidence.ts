@@ -14,7 +14,15 @@ export type Evidence =
   | { readonly kind: 'consistency'; readonly proof: JsonObject; readonly notes: readonly string[] }
   | { readonly kind: JsonKind; readonly json: JsonObject };
 
-type JsonKind = 'ves-proof' | 'ves-commitment' | 'legacy-proof' | 'legacy-commitment' | 'agent-keys';
+/** Kinds that are one JSON object. */
+type JsonKind =
+  | 'inclusion'
+  | 'notary-proof'
+  | 'ves-proof'
+  | 'ves-commitment'
+  | 'legacy-proof'
+  | 'legacy-commitment'
+  | 'agent-keys';
 
 /** Names of the kinds for people. */
 export const KIND_NAMES: Readonly<Record<Evidence['kind'], string>> = {
@@ -24,6 +32,8 @@ export const KIND_NAMES: Readonly<Record<Evidence['kind'], string>> = {
   'cose-receipt': 'COSE receipt',
   checkpoint: 'checkpoint',
   consistency: 'consistency proof',
+  inclusion: "proof of inclusion in a stream's log",
+  'notary-proof': 'proof that the notary log covers a stream',
   'ves-proof': 'proof of inclusion in a VES commitment',
   'ves-commitment': 'VES commitment',
   'legacy-proof': 'proof of inclusion in a legacy commitment',
@@ -73,11 +83,13 @@ function classify(json: JsonObject): Evidence[] | Problem {
   const has = (...names: string[]) => names.every((name) => name in json);
   if (has('envelope', 'receipt')) return [{ kind: 'event', reply: json }];
   if (has('request', 'reply')) return readExchange(json);
-  if (has('receipts')) return [{ kind: 'ingest', reply: json, events: [] }];
+  if (has('receipts') || has('groupReceipts')) return [{ kind: 'ingest', reply: json, events: [] }];
   if (has('merkle_root', 'proof_path')) return [{ kind: 'ves-proof', json }];
   if (has('events_root', 'proof_path')) return [{ kind: 'legacy-proof', json }];
   if (has('merkle_root', 'new_state_root')) return [{ kind: 'ves-commitment', json }];
-  if (has('events_root', 'new_state_root')) return [{ kind: 'legacy-commitment', json }];
+  if (has('events_root', 'new_state_root')) return [readCommitment(json)];
+  if (has('checkpoint_body', 'proof')) return [{ kind: 'notary-proof', json }];
+  if (has('leaf_index', 'hashes', 'checkpoint')) return [{ kind: 'inclusion', json }];
   if (has('old', 'new', 'hashes')) return readBundle(json);
   if (has('from', 'to', 'hashes')) return [{ kind: 'consistency', proof: json, notes: [] }];
   if (has('directorySignature')) return [{ kind: 'agent-keys', json }];
@@ -88,11 +100,19 @@ function classify(json: JsonObject): Evidence[] | Problem {
   return NOTHING;
 }
 
+/** The list for programs that anchor gives VES commitments the names of legacy ones; their roots are written with `0x`. */
+function readCommitment(json: JsonObject): Evidence {
+  const { events_root, event_count, ...rest } = json;
+  return typeof events_root === 'string' && events_root.startsWith('0x')
+    ? { kind: 'ves-commitment', json: { ...rest, merkle_root: events_root, leaf_count: event_count } }
+    : { kind: 'legacy-commitment', json };
+}
+
 /** `{request: {events}, reply}`: an ingest request and its reply in one file. */
 function readExchange({ request, reply }: JsonObject): Evidence[] | Problem {
   const events = isObject(request) ? request.events : undefined;
-  if (!Array.isArray(events) || !isObject(reply) || !('receipts' in reply))
-    return { problem: 'Its request has no list of events, or its reply no receipts' };
+  if (!Array.isArray(events) || !isObject(reply))
+    return { problem: 'Its request has no list of events, or its reply is no object' };
   return [{ kind: 'ingest', reply, events }];
 }
 

@@ -30,6 +30,11 @@ export function check(findings: Findings, what: string, ok: boolean, detail?: st
   return ok;
 }
 
+/** Notes that something cannot be read. */
+export function malformed(findings: Findings, what: string, problem?: string): undefined {
+  check(findings, `the ${what} is well-formed`, false, problem);
+}
+
 /** Notes what is missing, once. */
 export function missing(findings: Findings, what: string): void {
   if (!findings.missing.includes(what)) findings.missing.push(what);

@@ -4,14 +4,13 @@ import { equalBytes } from '../protocol/index.js';
 import { checkCheckpoint } from './checkpoint-steps.js';
 import type { CheckedEvent } from './event-steps.js';
 import { isObject, type JsonObject, readCount, readHashes, readHex, readUuid } from './fields.js';
-import { check, type Findings } from './findings.js';
+import { check, type Findings, malformed } from './findings.js';
 import { entryHash } from './hashing.js';
 import { checkInclusion, checkStream } from './inclusion-steps.js';
 import type { Trust } from './trust.js';
 
 /** Most hashes that the paths of a group share: those of 1000 events in a tree of 2^53 leaves stay far below. */
 const GROUP_HASHES_MAX = 100_000;
-const WELL_FORMED = 'the group receipt is well-formed';
 
 /** Checks the group receipt of one event, as `GET /api/v1/ves/events/:event_id` gives it (snake_case). */
 export function checkGroupReceipt(
@@ -26,10 +25,8 @@ export function checkGroupReceipt(
   const hashes = readHashes(input.hashes, PROOF_HASHES_MAX);
   const parts = { size: readCount(input.tree_size), root: readHex(input.root_hash, 32) };
   const leaf = readHex(input.leaf_hash, 32);
-  if (leafIndex === undefined || hashes === undefined || leaf === undefined) {
-    check(findings, WELL_FORMED, false);
-    return undefined;
-  }
+  if (leafIndex === undefined || hashes === undefined || leaf === undefined)
+    return malformed(findings, 'group receipt');
   const checkpoint = checkGroupCheckpoint(findings, input.checkpoint, parts, trust);
   if (checkpoint === undefined) return undefined;
   checkStream(findings, checkpoint.origin, event);
@@ -62,16 +59,14 @@ export function openGroupReceipt(
 ): GroupReceipt | undefined {
   const input: JsonObject = isObject(receipt) ? receipt : {};
   const proofs = readProofs(input);
-  if (proofs === undefined) {
-    check(findings, WELL_FORMED, false);
-    return undefined;
-  }
+  if (proofs === undefined) return malformed(findings, 'group receipt');
   const parts = { size: readCount(input.treeSize), root: readHex(input.rootHash, 32) };
   const checkpoint = checkGroupCheckpoint(findings, input.checkpoint, parts, trust);
   return checkpoint && { checkpoint, proofs };
 }
 
-function checkGroupCheckpoint(
+/** Checks the signed checkpoint, and that the size and root beside it are its own. */
+export function checkGroupCheckpoint(
   findings: Findings,
   note: unknown,
   { size, root }: { size: number | undefined; root: Uint8Array | undefined },
@@ -80,7 +75,7 @@ function checkGroupCheckpoint(
   const checkpoint = checkCheckpoint(findings, note, trust);
   if (checkpoint === undefined) return undefined;
   const same = size === checkpoint.size && root !== undefined && equalBytes(root, checkpoint.root);
-  check(findings, 'size and root of the group receipt are those of its checkpoint', same);
+  check(findings, 'size and root beside the checkpoint are its own', same);
   return checkpoint;
 }
 

@@ -23,7 +23,7 @@ export function checkIngestEvidence(
   events: ReadonlyMap<string, unknown>,
   trust: Trust,
 ): Checkpoint[] {
-  const { receipts, groupReceipts = [] } = reply;
+  const { receipts = [], groupReceipts = [] } = reply;
   const lists = Array.isArray(receipts) && Array.isArray(groupReceipts) && receipts.length <= RECEIPTS_MAX;
   if (!lists || groupReceipts.length > RECEIPTS_MAX) {
     check(findings, 'the reply has a list of receipts', false);
@@ -36,8 +36,10 @@ export function checkIngestEvidence(
   const receiptOf = new Map<string | undefined, unknown>(
     receipts.map((receipt: unknown) => [readUuid(isObject(receipt) ? receipt.eventId : undefined), receipt]),
   );
-  check(findings, 'every receipt names an event, and each event once', receiptOf.size === receipts.length);
+  const named = receiptOf.size === receipts.length && !receiptOf.has(undefined);
+  check(findings, 'every receipt names an event, and each event once', named);
   const ids = new Set([...receiptOf.keys(), ...byEvent.keys()]);
+  if (ids.size === 0) missing(findings, 'the reply has no receipts');
   for (const id of ids) {
     if (id === undefined) continue;
     if (!events.has(id)) {

@@ -22,15 +22,14 @@ import {
   readCommitmentProof,
 } from './commitment-evidence.js';
 import type { JsonObject } from './fields.js';
-import { check, type Findings, unproven } from './findings.js';
+import { check, type Findings, malformed, unproven } from './findings.js';
 
 export const LEGACY_COMMITMENT = { root: 'events_root', count: 'event_count' } as const;
 
 /** A commitment of the older stream. Its state root covers every entity of the store, so it cannot be recomputed from it alone. */
 export function checkLegacyCommitment(findings: Findings, json: JsonObject): Commitment | undefined {
   const commitment = readCommitment(json, LEGACY_COMMITMENT);
-  if (!check(findings, 'the commitment is well-formed', commitment !== undefined)) return undefined;
-  if (commitment === undefined) return undefined;
+  if (commitment === undefined) return malformed(findings, 'commitment');
   checkRange(findings, commitment);
   unproven(
     findings,
@@ -47,7 +46,10 @@ export function checkLegacyProof(
   ties: ProofTies<LegacyEnvelope>,
 ): void {
   const proof = readCommitmentProof(json, LEGACY_COMMITMENT.root);
-  if (!check(findings, 'the proof is well-formed', proof !== undefined) || proof === undefined) return;
+  if (proof === undefined) {
+    malformed(findings, 'proof');
+    return;
+  }
   const { sequence, leaf, leafIndex, path, root } = proof;
   const leads = verifyLegacyInclusion(leaf, leafIndex, path, root);
   check(findings, 'the path leads from the leaf to the root', leads, encodeHex(root));

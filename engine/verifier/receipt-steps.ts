@@ -2,7 +2,7 @@
 import { decodeHex, equalBytes, receiptHash, verifyStrict } from '../protocol/index.js';
 import type { CheckedEvent } from './event-steps.js';
 import { isObject, readCount, readHex, readUuid } from './fields.js';
-import { check, type Findings, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { keysOfVersion, NO_SEQUENCER_KEY, nameOfKey, type Trust } from './trust.js';
 
 const SIGNED = "the sequencer's key has signed the receipt";
@@ -14,19 +14,16 @@ export function checkReceipt(
   event: CheckedEvent,
   trust: Trust,
 ): number | undefined {
-  if (!isObject(receipt)) {
-    check(findings, 'the receipt is well-formed', false);
-    return undefined;
-  }
+  if (!isObject(receipt)) return malformed(findings, 'receipt');
   const sequence = readCount(receipt.sequenceNumber);
   const claimed = readHex(receipt.receiptHash, 32);
-  const wellFormed = sequence !== undefined && sequence > 0 && claimed !== undefined;
-  if (!check(findings, 'the receipt is well-formed', wellFormed)) return undefined;
+  if (sequence === undefined || sequence === 0 || claimed === undefined)
+    return malformed(findings, 'receipt');
   if (!check(findings, 'the receipt names this event', readUuid(receipt.eventId) === event.eventId))
     return undefined;
-  const hash = receiptHash(event.envelope, sequence!, event.signingHash);
+  const hash = receiptHash(event.envelope, sequence, event.signingHash);
   const bound = `it binds event, stream and number ${sequence}`;
-  const same = equalBytes(hash, claimed!);
+  const same = equalBytes(hash, claimed);
   check(findings, 'the receipt hash follows from the event and its number', same, same ? bound : undefined);
   checkSignature(findings, receipt, hash, trust);
   unproven(

@@ -1,11 +1,12 @@
-import { type Checkpoint, parseCheckpoint, parseNote, parseTlogProof, type TlogProof } from '../log/index.js';
+import { type Checkpoint, parseTlogProof, type TlogProof } from '../log/index.js';
 import { equalBytes } from '../protocol/index.js';
 import { checkCheckpoint } from './checkpoint-steps.js';
 import type { CheckedEvent } from './event-steps.js';
-import { check, type Findings, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { checkInclusion, checkStream } from './inclusion-steps.js';
 import { readLogEntry } from './log-entry.js';
-import { checkNotaryEntry, isNotaryEntry, type StreamCheckpoint } from './notary-steps.js';
+import { checkNotaryTlogProof, hasNotaryEntry } from './notary-evidence.js';
+import type { StreamCheckpoint } from './notary-steps.js';
 import type { Trust } from './trust.js';
 
 /** What a proof file may be tied to. */
@@ -24,20 +25,16 @@ export function checkTlogProof(
   trust: Trust,
 ): Checkpoint | undefined {
   const proof = parseTlogProof(text);
-  if ('problem' in proof) {
-    check(findings, 'the proof is well-formed', false, proof.problem);
-    return undefined;
-  }
+  if ('problem' in proof) return malformed(findings, 'proof', proof.problem);
+  if (hasNotaryEntry(proof)) return checkNotaryTlogProof(findings, proof, ties.streams, trust);
   const checkpoint = checkCheckpoint(findings, proof.checkpoint, trust);
   if (checkpoint === undefined) return undefined;
-  if (proof.extra !== undefined && isNotaryEntry(proof.extra)) {
-    checkNotaryEntry(findings, proof.extra, checkpoint.origin, ties.streams);
-    checkInclusion(findings, proof.extra, proof.index, proof.hashes, checkpoint);
-    return checkpoint;
-  }
   const entry = proof.extra === undefined ? deriveEntry(proof, checkpoint, ties) : proof.extra;
   if (entry === undefined) {
-    missing(findings, 'the proof carries no log entry, and the event it belongs to was not given (--event)');
+    missing(
+      findings,
+      'the proof carries no log entry, and not exactly one event that it may belong to was given (--event)',
+    );
     return checkpoint;
   }
   checkEntry(findings, entry, proof, checkpoint, ties);
@@ -45,14 +42,15 @@ export function checkTlogProof(
   return checkpoint;
 }
 
-/** The entry that the one given event has at the proof's place. */
+/** The entry that the given event has at the proof's place; none when several could be meant. */
 function deriveEntry(
   { index }: TlogProof,
   { origin }: Checkpoint,
   ties: TlogProofTies,
 ): Uint8Array | undefined {
   const fitting = ties.events.filter(({ tenantId, storeId }) => origin.endsWith(`/${tenantId}/${storeId}`));
-  return fitting.length === 1 ? fitting[0]!.entry(index + 1) : undefined;
+  const [event, another] = fitting.length > 0 ? fitting : ties.events;
+  return another === undefined ? event?.entry(index + 1) : undefined;
 }
 
 function checkEntry(
@@ -63,8 +61,10 @@ function checkEntry(
   { events }: TlogProofTies,
 ): void {
   const entry = readLogEntry(bytes);
-  if (!check(findings, "the entry is a stream's log entry", entry !== undefined)) return;
-  if (entry === undefined) return;
+  if (entry === undefined) {
+    malformed(findings, 'log entry');
+    return;
+  }
   const { sequence } = entry;
   checkStream(findings, origin, entry);
   const numbered = sequence === BigInt(index) + 1n;
@@ -78,18 +78,4 @@ function checkEntry(
   }
   const same = events.find((event) => equalBytes(event.entry(sequence), bytes));
   check(findings, 'the entry is that of the given event', same !== undefined, same?.eventId);
-}
-
-/** The checkpoint inside a proof, unverified; for tying a proof of the notary log to it. */
-export function checkpointOfProof(text: string): string | undefined {
-  const proof = parseTlogProof(text);
-  return 'problem' in proof ? undefined : proof.checkpoint;
-}
-
-/** The text and origin of a stream's checkpoint note. */
-export function readStreamCheckpoint(note: string): StreamCheckpoint | undefined {
-  const parsed = parseNote(note);
-  if ('problem' in parsed) return undefined;
-  const checkpoint = parseCheckpoint(parsed.text);
-  return 'problem' in checkpoint ? undefined : { body: parsed.text, checkpoint };
 }

@@ -19,6 +19,8 @@ export interface Trust {
   readonly witnesses: readonly VerifierKey[];
   /** How many of the witnesses have to have cosigned a checkpoint; 0 when none are asked for. */
   readonly quorum: number;
+  /** Entries (`entryKey`) of notary logs that were found under a quorum; the streams' checkpoints they cover count as witnessed. */
+  readonly notarised?: ReadonlySet<string>;
 }
 
 /** The keys that may have signed as this version: those of that version and those without one. */

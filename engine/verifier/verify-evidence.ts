@@ -1,5 +1,5 @@
 /** Verifies pieces of evidence, each on its own and tied to the others where they belong together. */
-import { type Checkpoint, parseCheckpoint, parseNote } from '../log/index.js';
+import { type Checkpoint, parseCheckpoint, parseNote, parseTlogProof } from '../log/index.js';
 import { checkAgentDirectory } from './agent-directory.js';
 import {
   checkCheckpointEvidence,
@@ -20,10 +20,12 @@ import { readEvent } from './event-steps.js';
 import { type Evidence, KIND_NAMES } from './evidence.js';
 import { createFindings, type Findings, type Step, type Verdict, verdictOf } from './findings.js';
 import type { GivenEvent } from './given-events.js';
+import { checkInclusionEvidence } from './inclusion-evidence.js';
 import { checkIngestEvidence } from './ingest-evidence.js';
 import { checkLegacyCommitment, checkLegacyProof, LEGACY_COMMITMENT } from './legacy-commitment-evidence.js';
-import type { StreamCheckpoint } from './notary-steps.js';
-import { checkpointOfProof, checkTlogProof, readStreamCheckpoint } from './tlog-proof-evidence.js';
+import { checkNotaryEvidence, hasNotaryEntry } from './notary-evidence.js';
+import { entryKey, readStreamCheckpoint, type StreamCheckpoint } from './notary-steps.js';
+import { checkTlogProof } from './tlog-proof-evidence.js';
 import type { Trust } from './trust.js';
 
 /** A piece of evidence and where it comes from, for the report. */
@@ -51,21 +53,40 @@ export interface Report {
   readonly doesNotProve: readonly string[];
 }
 
-/** Verifies all of it. Checkpoints that a consistency proof leads between are reported with the proof. */
+/**
+ * Verifies all of it. Checkpoints that a consistency proof leads between are reported with the proof. Proofs of the notary log come
+ * first, because witnesses vouch for streams through them.
+ */
 export function verifyEvidence(items: readonly Item[], given: Given, trust: Trust): Report[] {
   const ties = collectTies(items, given);
   const consumed = notesOfConsistency(items);
   const seen: Checkpoint[] = [];
-  const reports: Report[] = [];
-  for (const item of items) {
-    const { evidence, source } = item;
-    if (evidence.kind === 'checkpoint' && consumed.has(evidence.note)) continue;
+  const reports = new Map<Item, Report>();
+  const verify = (item: Item, believed: Trust): Verdict => {
     const findings = createFindings();
-    const checkpoints = verifyOne(findings, evidence, ties, given, trust);
-    if (verdictOf(findings) === 'valid') seen.push(...checkpoints);
-    reports.push(report(source, KIND_NAMES[evidence.kind], findings));
+    const checkpoints = verifyOne(findings, item.evidence, ties, given, believed);
+    const verdict = verdictOf(findings);
+    if (verdict === 'valid') seen.push(...checkpoints);
+    reports.set(item, report(item.source, KIND_NAMES[item.evidence.kind], findings));
+    return verdict;
+  };
+  const notarised = new Set<string>();
+  for (const item of items) {
+    const entry = notaryEntryIn(item.evidence);
+    if (entry !== undefined && verify(item, trust) === 'valid' && trust.quorum > 0) notarised.add(entry);
   }
-  return [...reports, ...togetherReports(ties, seen)];
+  for (const item of items)
+    if (!reports.has(item) && !(item.evidence.kind === 'checkpoint' && consumed.has(item.evidence.note)))
+      verify(item, { ...trust, notarised });
+  const inOrder = items.flatMap((item) => reports.get(item) ?? []);
+  return [...inOrder, ...togetherReports(ties, seen)];
+}
+
+/** The notary's entry that a piece of evidence proves, as a member of `Trust.notarised`. */
+function notaryEntryIn(evidence: Evidence): string | undefined {
+  const text = evidence.kind === 'notary-proof' ? evidence.json.proof : undefined;
+  const proof = parseTlogProof(evidence.kind === 'tlog-proof' ? evidence.text : String(text));
+  return 'problem' in proof || !hasNotaryEntry(proof) ? undefined : entryKey(proof.extra);
 }
 
 function report(source: string, kind: string, findings: Findings): Report {
@@ -89,7 +110,8 @@ function collectTies(items: readonly Item[], { events, roots }: Given): Ties {
       evidence.kind === kind ? [evidence as Extract<Evidence, { kind: K }>] : [],
     );
   const notes = of('checkpoint').map(({ note }) => note);
-  const inside = of('tlog-proof').map(({ text }) => checkpointOfProof(text) ?? '');
+  const inside = of('tlog-proof').map(({ text }) => noteOf(parseTlogProof(text)));
+  const inclusions = of('inclusion').map(({ json }) => noteOf(json));
   const groups = of('event').map(({ reply }) => noteOf(reply.group_receipt));
   const commitments = (
     kind: 'ves-commitment' | 'legacy-commitment',
@@ -97,7 +119,9 @@ function collectTies(items: readonly Item[], { events, roots }: Given): Ties {
   ) => of(kind).flatMap(({ json }) => readCommitment(json, names) ?? []);
   return {
     notes,
-    streams: [...notes, ...inside, ...groups].flatMap((note) => readStreamCheckpoint(note) ?? []),
+    streams: [...notes, ...inside, ...groups, ...inclusions].flatMap(
+      (note) => readStreamCheckpoint(note) ?? [],
+    ),
     roots: [...notes.flatMap(knownRoot), ...roots.map((root) => ({ root }))],
     vesCommitments: commitments('ves-commitment', VES_COMMITMENT),
     legacyCommitments: commitments('legacy-commitment', LEGACY_COMMITMENT),
@@ -106,8 +130,9 @@ function collectTies(items: readonly Item[], { events, roots }: Given): Ties {
   };
 }
 
-function noteOf(groupReceipt: unknown): string {
-  const { checkpoint } = (groupReceipt ?? {}) as { checkpoint?: unknown };
+/** The checkpoint inside a proof or group receipt, unverified; '' without one. */
+function noteOf(holder: unknown): string {
+  const { checkpoint } = (holder ?? {}) as { checkpoint?: unknown };
   return typeof checkpoint === 'string' ? checkpoint : '';
 }
 
@@ -136,9 +161,8 @@ function verifyOne(
   const events = ties.ves.map(({ event }) => event);
   switch (evidence.kind) {
     case 'event': {
-      const own =
-        ties.ves.length === 1 ? events[0] : events.find((event) => isAbout(evidence.reply, event.eventId));
-      return one(checkEventEvidence(findings, evidence.reply, own, trust));
+      const same = events.find((event) => isAbout(evidence.reply, event.eventId));
+      return one(checkEventEvidence(findings, evidence.reply, same ?? events[0], trust));
     }
     case 'ingest':
       return checkIngestEvidence(findings, evidence.reply, envelopesById(evidence.events, ties), trust);
@@ -153,6 +177,10 @@ function verifyOne(
       const notes = evidence.notes.length > 0 ? evidence.notes : ties.notes;
       return checkConsistencyEvidence(findings, evidence.proof, notes, trust);
     }
+    case 'inclusion':
+      return one(checkInclusionEvidence(findings, evidence.json, events[0], trust));
+    case 'notary-proof':
+      return checkNotaryEvidence(findings, evidence.json, trust);
     case 'ves-proof':
       checkVesProof(findings, evidence.json, {
         events,
@@ -197,11 +225,17 @@ function envelopesById(request: readonly unknown[], ties: Ties): Map<string, unk
 function togetherReports(ties: Ties, checkpoints: readonly Checkpoint[]): Report[] {
   const reports: Report[] = [];
   const chain = createFindings();
-  const streams = Map.groupBy(ties.vesCommitments, ({ tenantId, storeId }) => `${tenantId}/${storeId}`);
-  for (const commitments of streams.values()) checkCommitmentChain(chain, commitments);
+  const streams = new Set(ties.vesCommitments.map(streamOf));
+  for (const stream of streams)
+    checkCommitmentChain(
+      chain,
+      ties.vesCommitments.filter((each) => streamOf(each) === stream),
+    );
   if (chain.steps.length > 0) reports.push(report('the commitments together', 'chain of commitments', chain));
   const twice = createFindings();
   checkEquivocation(twice, checkpoints);
   if (twice.steps.length > 0) reports.push(report('the checkpoints together', 'split view', twice));
   return reports;
 }
+
+const streamOf = ({ tenantId, storeId }: Commitment): string => `${tenantId}/${storeId}`;

@@ -5,7 +5,7 @@ import { API_KEY_PREFIX, findApiKey, hashApiKey } from '../../engine/keys/api-ke
 import { openChangeFeed } from '../../engine/store/change-feed.js';
 import type { Sql } from '../../engine/store/connection.js';
 import { createApiKeyCache } from './api-key-cache.js';
-import { type AuthContext, authContext, BOOTSTRAP_CONTEXT } from './context.js';
+import { ANONYMOUS_CONTEXT, type AuthContext, authContext, BOOTSTRAP_CONTEXT } from './context.js';
 import { readCredentials } from './credentials.js';
 
 /** Longer keys are refused unread. */
@@ -16,8 +16,10 @@ export interface Authenticator {
   /**
    * At once for keys in the cache, otherwise after a lookup. Throws or rejects with ServiceError AUTH_REQUIRED,
    * INVALID_API_KEY, INVALID_TOKEN or SERVICE_UNAVAILABLE.
+   *
+   * @param required unset: yes; otherwise a request without credentials is nobody's, not refused
    */
-  authenticate(authorization: string, apiKey: string): AuthContext | Promise<AuthContext>;
+  authenticate(authorization: string, apiKey: string, required?: boolean): AuthContext | Promise<AuthContext>;
   close(): Promise<void>;
 }
 
@@ -58,10 +60,11 @@ export function createAuthenticator(
     return orRefuse(found);
   }
 
-  function required(authorization: string, apiKey: string): AuthContext | Promise<AuthContext> {
+  function check(authorization: string, apiKey: string, required = true): AuthContext | Promise<AuthContext> {
     const credentials = readCredentials(authorization, apiKey);
     switch (credentials.kind) {
       case 'missing':
+        if (!required) return ANONYMOUS_CONTEXT;
         throw new ServiceError('AUTH_REQUIRED');
       case 'token':
         throw new ServiceError(
@@ -73,9 +76,9 @@ export function createAuthenticator(
     }
   }
 
-  function optional(authorization: string, apiKey: string): AuthContext | Promise<AuthContext> {
+  function checkLeniently(authorization: string, apiKey: string): AuthContext | Promise<AuthContext> {
     try {
-      const auth = required(authorization, apiKey);
+      const auth = check(authorization, apiKey);
       return auth instanceof Promise ? auth.catch(() => BOOTSTRAP_CONTEXT) : auth;
     } catch {
       return BOOTSTRAP_CONTEXT;
@@ -83,7 +86,7 @@ export function createAuthenticator(
   }
 
   return {
-    authenticate: config.mode === 'disabled' ? optional : required,
+    authenticate: config.mode === 'disabled' ? checkLeniently : check,
     close: feed.close,
   };
 }

@@ -59,9 +59,11 @@ export function writeReply(
   how: { requestId: string; head: boolean; headers: NonNullable<Reply['headers']>; close: boolean },
 ): void {
   res.cork(() => {
+    res.writeStatus(statusLine(reply.status));
+    // 304 repeats what a 200 would say of caching, and nothing of the content (RFC 9110 section 15.4.5).
+    const notModified = reply.status === 304;
+    if (!notModified) res.writeHeader('content-type', reply.contentType ?? 'application/json');
     res
-      .writeStatus(statusLine(reply.status))
-      .writeHeader('content-type', reply.contentType ?? 'application/json')
       .writeHeader('x-request-id', how.requestId)
       .writeHeader('x-content-type-options', 'nosniff')
       .writeHeader('x-frame-options', 'DENY')
@@ -70,7 +72,8 @@ export function writeReply(
     for (const [name, value] of how.headers) res.writeHeader(name, value);
     for (const [name, value] of reply.headers ?? []) res.writeHeader(name, value);
     // uWS would send the body of an answer to HEAD as well.
-    if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);
+    if (notModified) res.endWithoutBody(undefined, how.close);
+    else if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);
     else res.end(reply.body, how.close);
   });
 }

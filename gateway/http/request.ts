@@ -13,8 +13,10 @@ export interface RequestHead {
   readonly requestId: string;
   readonly authorization: string;
   readonly apiKey: string;
+  /** Empty when absent, like those below. */
+  readonly accept: string;
+  readonly ifNoneMatch: string;
   readonly contentType: string;
-  /** Empty when absent. */
   readonly contentEncoding: string;
   /** Declared size of the body in bytes; `undefined` when absent. */
   readonly contentLength: number | undefined;
@@ -29,6 +31,8 @@ export function readHead(req: HttpRequest): RequestHead {
   let requestId = '';
   let authorization = '';
   let apiKey = '';
+  let accept = '';
+  let ifNoneMatch = '';
   let contentType = '';
   let contentEncoding = '';
   let contentLength: string | undefined;
@@ -43,6 +47,12 @@ export function readHead(req: HttpRequest): RequestHead {
         break;
       case 'x-api-key':
         apiKey = value;
+        break;
+      case 'accept':
+        accept = accept === '' ? value : `${accept}, ${value}`;
+        break;
+      case 'if-none-match':
+        ifNoneMatch = ifNoneMatch === '' ? value : `${ifNoneMatch}, ${value}`;
         break;
       case 'content-type':
         contentType = value;
@@ -67,6 +77,8 @@ export function readHead(req: HttpRequest): RequestHead {
     requestId: SANE_REQUEST_ID.test(requestId) ? requestId : randomUUID(),
     authorization,
     apiKey,
+    accept,
+    ifNoneMatch,
     contentType,
     contentEncoding,
     contentLength: contentLength === undefined ? undefined : Number(contentLength),

@@ -18,6 +18,7 @@
  */
 import uWS, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js';
 import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
+import type { Authenticator } from '../auth/authenticate.js';
 import type { AuthContext } from '../auth/context.js';
 import { requirePermission } from '../auth/scopes.js';
 import { type BodyBudget, bodyTooLarge, receiveBody } from './body.js';
@@ -37,7 +38,7 @@ export interface ServerOptions {
   /** Largest body for the ingest pipeline; others are smaller anyway, see {@link SMALL_BODY_BYTES_MAX}. */
   readonly bodyBytesMax: number;
   readonly bodyBudget: BodyBudget;
-  readonly authenticate: (authorization: string, apiKey: string) => AuthContext | Promise<AuthContext>;
+  readonly authenticate: Authenticator['authenticate'];
   /** Called for every request with valid credentials; throws when they have sent enough. */
   readonly rateGate: (exchange: Exchange) => void;
   /** Called once per request, after its answer was written or its client had left. */
@@ -170,10 +171,10 @@ export function createServer(options: ServerOptions): HttpServer {
     const admitWith = (auth: AuthContext): true => {
       exchange.auth = auth;
       options.rateGate(exchange);
-      if (scope !== 'authenticated') requirePermission(auth, scope);
+      if (scope !== 'authenticated' && scope !== 'optional') requirePermission(auth, scope);
       return true;
     };
-    const auth = options.authenticate(authorization, apiKey);
+    const auth = options.authenticate(authorization, apiKey, scope !== 'optional');
     return auth instanceof Promise ? auth.then(admitWith) : admitWith(auth);
   }
 

@@ -2,13 +2,19 @@ import type { Route } from '../http/router.js';
 import type { GatewayDeps } from '../index.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
 import { agentKeyRoutes } from './agent-keys.js';
+import { anchorCompatRoutes } from './anchor-compat.js';
 import { apiKeyRoutes } from './api-keys.js';
 import { errorDocsRoutes } from './error-docs.js';
 import { healthRoutes } from './health.js';
 import { ingestRoutes } from './ingest.js';
+import { legacyCommitmentRoutes } from './legacy-commitments.js';
 import { legacyReadRoutes } from './legacy-reads.js';
+import { logRoutes } from './log.js';
+import { logTileRoutes } from './log-tiles.js';
 import { metricsRoutes } from './metrics.js';
+import { notaryRoutes } from './notary.js';
 import { signingKeyRoutes } from './signing-keys.js';
+import { vesCommitmentRoutes } from './ves-commitments.js';
 import { vesReadRoutes } from './ves-reads.js';
 import { wellKnownRoutes } from './well-known.js';
 
@@ -22,6 +28,12 @@ export const routeTable = (deps: RouteDeps): Route[] => [
   ...ingestRoutes(deps),
   ...vesReadRoutes(deps),
   ...legacyReadRoutes(deps),
+  ...vesCommitmentRoutes(deps),
+  ...legacyCommitmentRoutes(deps),
+  ...anchorCompatRoutes(deps),
+  ...logRoutes(deps),
+  ...logTileRoutes(deps),
+  ...notaryRoutes(deps),
   ...agentKeyRoutes(deps),
   ...signingKeyRoutes(deps),
   ...apiKeyRoutes(deps),

@@ -5,14 +5,13 @@ import { readVesEntity, readVesEvents, type VesEventRow } from '../../engine/sto
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, jsonText, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
-import type { GatewayIdentity } from '../identity.js';
 import { pathText } from '../input/parse.js';
 import { entityPageOf, eventRangeOf, streamOf } from '../input/stream-query.js';
 import { renderVesEnvelope } from '../render/ves-envelope.js';
-import { lookupRoutes } from './event-lookup.js';
+import { type LookupDeps, lookupRoutes } from './event-lookup.js';
 
 /** Reads of the VES streams. */
-export const vesReadRoutes = (deps: { sql: Sql; identity: GatewayIdentity }): Route[] => {
+export const vesReadRoutes = (deps: LookupDeps): Route[] => {
   const { sql } = deps;
   const lookup = lookupRoutes(deps);
   return [

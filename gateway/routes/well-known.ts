@@ -1,5 +1,7 @@
 import type { Config } from '../../engine/config/index.js';
+import { formatVerifierKey, NOTE_ED25519 } from '../../engine/log/index.js';
 import { encodeHex } from '../../engine/protocol/index.js';
+import { originOf } from '../../engine/transparency/checkpoints.js';
 import { answering } from '../http/exchange.js';
 import { json } from '../http/reply.js';
 import type { Route } from '../http/router.js';
@@ -13,6 +15,8 @@ export const wellKnownRoutes = (deps: {
 }): Route[] => {
   const { identity, version } = deps;
   const { limits } = deps.config;
+  const { origin, publicLogs } = deps.config.transparency;
+  const notaryOrigin = originOf(origin, { kind: 'notary' });
   const document = {
     sequencer_id: identity.id,
     version,
@@ -25,6 +29,12 @@ export const wellKnownRoutes = (deps: {
     })),
     current_key_version: identity.keyVersion,
     ves_versions: [1, 2],
+    log: {
+      origin,
+      notary_origin: notaryOrigin,
+      public: publicLogs,
+      verifier_keys: identity.keys.map((key) => formatVerifierKey(notaryOrigin, NOTE_ED25519, key.publicKey)),
+    },
     limits: {
       max_body_bytes: limits.bodyBytesMax,
       max_events_per_batch: limits.batchEventsMax,
@@ -38,6 +48,13 @@ export const wellKnownRoutes = (deps: {
       entity: '/api/v1/ves/entities/:entity_type/:entity_id',
       agent_keys: '/api/v1/agents/keys',
       signing_keys: '/api/v1/agents/:agent_id/signing-keys',
+      log: '/log/:tenant_id/:store_id',
+      notary_log: '/log/notary',
+      log_inclusion: '/api/v1/log/inclusion',
+      log_consistency: '/api/v1/log/consistency',
+      log_checkpoint: '/api/v1/log/checkpoint',
+      log_proof: '/api/v1/log/proof/:event_id',
+      notary_proof: '/api/v1/log/notary/proof',
     },
   };
   return [

@@ -75,6 +75,8 @@ create table notary_cosignatures (
   row_check      integer     not null,
   primary key (origin, tree_size, witness_name, key_id)
 );
+-- How far each witness has come bounds the search for the latest quorum, however long some of them have been away.
+create index notary_cosignatures_witness on notary_cosignatures (origin, witness_name, tree_size);
 
 -- The size each witness (its verifier key) last said it had cosigned. A memory, not the truth: the witness corrects it.
 create table witness_states (

@@ -21,7 +21,11 @@ const READ = 'Read permission required';
 const WRITE = 'Write permission required';
 const ADMIN = 'Admin permission required';
 const SELF = 'Only the agent itself or an administrator may do this';
+const READ_OR_ADMIN = 'Read or admin permission required';
+const BOOTSTRAP = 'Bootstrap admin permission required';
 const KEY_BODY = { tenantId: TENANT, agentId: AGENT, keyId: 1, publicKey: '00' };
+const RANGE_BODY = { tenant_id: TENANT, store_id: STORE, sequence_start: 1, sequence_end: 1 };
+const ANCHORED_BODY = { chain_tx_hash: '00'.repeat(32), chain_id: 1 };
 const stream = `tenant_id=${TENANT}&store_id=${STORE}`;
 
 /**
@@ -57,6 +61,44 @@ const ROUTES: {
     tenant: true,
     store: true,
   },
+  ...['ves/', ''].flatMap((kind) => [
+    { route: `GET /api/v1/${kind}commitments`, url: `?${stream}`, refusal: READ, tenant: true, store: true },
+    {
+      route: `POST /api/v1/${kind}commitments`,
+      url: '',
+      refusal: WRITE,
+      tenant: true,
+      store: true,
+      body: RANGE_BODY,
+    },
+    { route: `GET /api/v1/${kind}commitments/:batch_id`, url: '', refusal: READ },
+    {
+      route: `GET /api/v1/${kind}proofs/:sequence_number`,
+      url: `?${stream}`,
+      refusal: READ,
+      tenant: true,
+      store: true,
+    },
+    { route: `POST /api/v1/${kind}proofs/verify`, url: '', refusal: READ_OR_ADMIN, body: {} },
+  ]),
+  { route: 'GET /v1/commitments/pending', url: '', refusal: BOOTSTRAP },
+  { route: 'POST /v1/commitments/:batch_id/anchored', url: '', refusal: BOOTSTRAP, body: ANCHORED_BODY },
+  ...[
+    ['inclusion', '&sequence_number=1'],
+    ['consistency', '&from=0'],
+    ['checkpoint', ''],
+    ['notary/proof', ''],
+  ].map(([what, more]) => ({
+    route: `GET /api/v1/log/${what}`,
+    url: `?${stream}${more}`,
+    refusal: READ,
+    tenant: true,
+    store: true,
+  })),
+  { route: 'GET /api/v1/log/proof/:event_id', url: `?tenant_id=${TENANT}`, refusal: READ, tenant: true },
+  { route: 'GET /api/v1/log/notary/witnesses', url: '', refusal: ADMIN },
+  { route: 'GET /log/:tenant_id/:store_id/*', url: '', refusal: READ, tenant: true, store: true },
+  { route: 'GET /log/notary/*', url: '', refusal: '' },
   { route: 'POST /api/v1/agents/keys', url: '', refusal: ADMIN, tenant: true, body: KEY_BODY },
   {
     route: 'GET /api/v1/agents/keys',
@@ -105,10 +147,15 @@ const ROUTES: {
 function call(row: (typeof ROUTES)[number], key: string | null) {
   const [method, path] = row.route.split(' ') as [string, string];
   const concrete = path
+    .replace(':tenant_id', TENANT)
+    .replace(':store_id', STORE)
+    .replace('*', 'checkpoint')
     .replace(':entity_type', 'order')
     .replace(':entity_id', '1')
     .replace(':event_id', AGENT)
     .replace(':agent_id', AGENT)
+    .replace(':batch_id', AGENT)
+    .replace(':sequence_number', '1')
     .replace(':key_id', '7')
     .replace(':key_prefix', '0'.repeat(16));
   return g.call(method, concrete + row.url, { key, ...(row.body === undefined ? {} : { body: row.body }) });
@@ -147,9 +194,9 @@ test.each(ROUTES.filter((row) => row.refusal))('$route: missing permission', asy
   ]);
   // All other permissions do not make up for it.
   const rest = await g.apiKey({
-    canRead: row.refusal !== READ,
+    canRead: row.refusal !== READ && row.refusal !== READ_OR_ADMIN,
     canWrite: row.refusal !== WRITE,
-    canAdmin: row.refusal !== ADMIN && row.refusal !== SELF,
+    canAdmin: row.refusal !== ADMIN && row.refusal !== SELF && row.refusal !== READ_OR_ADMIN,
   });
   expect((await call(row, rest)).body.message).toBe(row.refusal);
 });

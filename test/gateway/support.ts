@@ -1,15 +1,23 @@
 import { connect, type Socket } from 'node:net';
 import pino from 'pino';
 import { Agent, request } from 'undici';
-import { loadConfig } from '../../engine/config/index.js';
+import { createCommitmentService } from '../../engine/commitments/index.js';
+import { type Config, loadConfig } from '../../engine/config/index.js';
 import { generateApiKey, hashApiKey, insertApiKey } from '../../engine/keys/api-keys.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
+import { createCheckpoints } from '../../engine/transparency/checkpoints.js';
+import { createLogService } from '../../engine/transparency/index.js';
+import { createNotary } from '../../engine/transparency/notary.js';
+import { parseWitnessPolicy } from '../../engine/transparency/witness-policy.js';
+import { createWitnessing } from '../../engine/transparency/witnessing.js';
 import type { Route } from '../../gateway/http/router.js';
 import { createGateway, type Gateway, type GatewayDeps, type GatewayIdentity } from '../../gateway/index.js';
 import { createMetrics } from '../../gateway/metrics/metrics.js';
 import { routeTable } from '../../gateway/routes/index.js';
+import type { TransparencyServices } from '../../gateway/transparency.js';
 import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
+import { sha256Into } from '../../workers/native-crypto.js';
 import { createTestDatabase } from '../support/database.js';
 
 export const BOOTSTRAP_KEY = 'bootstrap-key-of-the-tests';
@@ -65,13 +73,32 @@ export function createTestIngest(): TestIngest {
   return ingest;
 }
 
+/** The services behind the logs, in this process. */
+export function createTestTransparency(sql: Sql, { transparency }: Pick<Config, 'transparency'>) {
+  const { origin } = transparency;
+  const policy = parseWitnessPolicy(transparency.witnesses, transparency.witnessQuorum);
+  const logs = createLogService({ sql, sha256: sha256Into });
+  const signer = identity;
+  const notary = createNotary({ sql, sha256: sha256Into, logs, origin, signer, policy });
+  const log = () => {};
+  return {
+    logs,
+    checkpoints: createCheckpoints({ logs, origin, signer }),
+    notary,
+    witnessing: createWitnessing({ sql, logs, policy, published: notary.published, log }),
+  } satisfies TransparencyServices;
+}
+
 /** The route table of the service, handlers included, for tests that look at it. */
 export function allRoutes(sql: Sql): Route[] {
   const ingest = createTestIngest();
+  const config = loadConfig({});
   return routeTable({
-    config: loadConfig({}),
+    config,
     sql,
     ingest,
+    commitments: createCommitmentService({ sql, sha256: sha256Into }),
+    transparency: createTestTransparency(sql, config),
     identity,
     log: pino({ level: 'silent' }),
     version: '',
@@ -90,6 +117,7 @@ export type JsonReply = {
 
 export type TestGateway = {
   sql: Sql;
+  transparency: ReturnType<typeof createTestTransparency>;
   gateway: Gateway;
   ingest: TestIngest;
   port: number;
@@ -126,16 +154,20 @@ export async function startTestGateway(
     : undefined;
   const ingest = createTestIngest();
   const logLines: string[] = [];
+  const config = loadConfig({
+    HOST: '127.0.0.1',
+    PORT: '0',
+    BOOTSTRAP_ADMIN_API_KEY: BOOTSTRAP_KEY,
+    ...options.env,
+  });
+  const transparency = createTestTransparency(sql, config);
   const gateway = createGateway({
-    config: loadConfig({
-      HOST: '127.0.0.1',
-      PORT: '0',
-      BOOTSTRAP_ADMIN_API_KEY: BOOTSTRAP_KEY,
-      ...options.env,
-    }),
+    config,
     sql,
     ...(authSql ? { authSql } : {}),
     ingest,
+    commitments: createCommitmentService({ sql, sha256: sha256Into }),
+    transparency,
     identity,
     log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
     version: '0.0.0-test',
@@ -156,6 +188,7 @@ export async function startTestGateway(
 
   return {
     sql,
+    transparency,
     gateway,
     ingest,
     port,

@@ -110,6 +110,9 @@ export async function growStream(
     await connection`commit`;
     stream.size = past;
     for (const { last } of ends) stream.groupEnds.push(last);
+  } catch (error) {
+    await connection`rollback`;
+    throw error;
   } finally {
     connection.release();
   }

@@ -20,12 +20,20 @@ export interface LogKey {
   readonly publicKey: Uint8Array;
 }
 
-/** What a witness answers instead of what it should. */
+/** `type`: the content type, plain text if unset. */
+export interface Answer {
+  readonly status: number;
+  readonly type?: string;
+  readonly text: string;
+  readonly headers?: Record<string, string>;
+}
+
+/** What a witness answers instead of what it should; nothing when it writes to the response itself, or never does. */
 export type Lie = (request: {
   readonly body: string;
-  readonly honest: () => { status: number; type?: string; text: string };
+  readonly honest: () => Answer;
   readonly response: ServerResponse;
-}) => { status: number; type?: string; text: string; headers?: Record<string, string> } | undefined;
+}) => Answer | undefined;
 
 export interface TestWitness {
   readonly name: string;
@@ -112,20 +120,15 @@ export async function serveWitness(
 
   function answer(request: IncomingMessage, response: ServerResponse, body: string): void {
     witness.requests.push(body);
-    let honestAnswer: ReturnType<typeof judge> | undefined;
-    const honest = () => {
-      honestAnswer ??= judge(request, body);
-      return honestAnswer;
-    };
+    const honest = () => judge(request, body);
     const given = witness.lie ? witness.lie({ body, honest, response }) : honest();
-    if (!given) return; // the lie writes, or never does
-    const headers = 'headers' in given ? given.headers : {};
-    response.writeHead(given.status, { 'content-type': given.type ?? 'text/plain', ...headers });
+    if (!given) return;
+    response.writeHead(given.status, { 'content-type': given.type ?? 'text/plain', ...given.headers });
     response.end(given.text);
   }
 
   /** The checks of add-checkpoint, in the order of the document. */
-  function judge(request: IncomingMessage, body: string): { status: number; type?: string; text: string } {
+  function judge(request: IncomingMessage, body: string): Answer {
     if (request.method !== 'POST') return { status: 405, text: '' };
     if (request.url !== '/w/add-checkpoint') return { status: 404, text: 'no such resource\n' };
     const submission = parseSubmission(body);

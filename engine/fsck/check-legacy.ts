@@ -1,0 +1,193 @@
+/** The check of ranges of legacy streams, in one worker: rows, and the pieces of commitments. Their signatures are stored unverified. */
+import { DOMAIN } from '../protocol/index.js';
+import { CHECKED_FROM } from '../store/copy-row.js';
+import { tupleCheck } from '../store/row-check.js';
+import { commitmentParts, readCommitments } from './commitment-parts.js';
+import { add, type Counts } from './counts.js';
+import type { FsckCrypto } from './crypto.js';
+import { type Fault, type FindingList, findingOf } from './finding.js';
+import { createMissingReport } from './missing.js';
+import { type EventSink, readEvents } from './read-events.js';
+import type { Session } from './session.js';
+import { createPrefixedNodeHasher } from './subtrees.js';
+import { LEGACY_COMMITMENTS } from './tables.js';
+import type { FsckSetup, LogPart, StreamRange } from './task.js';
+import type { Tuple } from './tuples.js';
+
+/** Columns of a tuple, in the order of {@link COLUMNS}. */
+const LEGACY = {
+  sequence: 0,
+  entityKey: 2,
+  tenant: 5,
+  store: 6,
+  entityType: 10,
+  entityId: 11,
+  payload: 14,
+  payloadHash: 15,
+  rowCheck: 17,
+} as const;
+const COLUMN_COUNT = 18;
+const COLUMNS = `sequence_number, sequenced_at, entity_key, base_version, envelope_version, tenant_id, store_id, event_id, source_agent,
+  command_id, entity_type, entity_id, event_type, created_at_str, payload, payload_hash, signature, row_check`;
+
+/** A legacy range while it is being checked. */
+interface LegacyChunk extends EventSink {
+  readonly leaves: Buffer | undefined;
+  readonly faults: Map<number, Fault[]>;
+  events: number;
+  unchecked: number;
+}
+
+export function createLegacyCheck(session: Session, setup: FsckSetup, crypto: FsckCrypto) {
+  const checkRow = createLegacyRowChecker(crypto, setup.oldRows);
+  const hashNode = createPrefixedNodeHasher(crypto.sha256, new Uint8Array(0));
+  const reportMissing = createMissingReport('events');
+
+  function createChunk(range: StreamRange, committed: boolean): LegacyChunk {
+    const faults = new Map<number, Fault[]>();
+    const chunk: LegacyChunk = {
+      range,
+      next: range.from,
+      missing: [],
+      leaves: committed ? Buffer.alloc(32 * (range.to - range.from + 1)) : undefined,
+      faults,
+      events: 0,
+      unchecked: 0,
+      fail(sequence, fault) {
+        const list = faults.get(sequence);
+        if (list) list.push(fault);
+        else faults.set(sequence, [fault]);
+      },
+      take(tuple) {
+        chunk.events++;
+        if (tuple.length[LEGACY.rowCheck]! < 0) chunk.unchecked++;
+        for (const fault of checkRow(tuple, chunk.leaves, chunk.next - range.from))
+          chunk.fail(chunk.next, fault);
+      },
+    };
+    return chunk;
+  }
+
+  return async (
+    ranges: readonly StreamRange[],
+    findings: FindingList,
+    counts: Counts,
+  ): Promise<LogPart[]> => {
+    const placed = ranges.map((range, place) => ({ ...range, place }));
+    const commitments = await readCommitments(session, 'legacy', placed, crypto);
+    const chunks = ranges.map((range, place) => createChunk(range, commitments[place]!.length > 0));
+    await readEvents(session, 'events', COLUMNS, COLUMN_COUNT, chunks);
+    return chunks.map((chunk, place): LogPart => {
+      const { range, leaves, faults, missing } = chunk;
+      const suspects = reportMissing(range, missing, findings);
+      for (const [sequence, [first, ...rest]] of faults) {
+        const stream = { tenant: range.tenant, store: range.store };
+        const row = { table: 'events', stream, row: `sequence_number ${sequence}`, position: sequence };
+        findings.add(findingOf(row, [first!, ...rest]));
+        suspects.push(sequence);
+      }
+      const own = commitmentParts(
+        LEGACY_COMMITMENTS.table,
+        placed[place]!,
+        commitments[place]!,
+        leaves,
+        hashNode,
+        findings,
+      );
+      add(counts, 'events', chunk.events);
+      add(counts, 'rows without check value', chunk.unchecked);
+      add(counts, LEGACY_COMMITMENTS.table, own.rows);
+      suspects.sort((a, b) => a - b);
+      return { ...NO_LOG, from: range.from, to: range.to, suspects, commitments: own.parts };
+    });
+  };
+}
+
+const NONE = new Uint8Array(0);
+/** Legacy streams have no log of their own. */
+const NO_LOG = {
+  pieces: { levels: NONE, hashes: NONE },
+  tileRoots: NONE,
+  claims: { sizes: new Float64Array(0), sources: NONE, folds: NONE, roots: NONE },
+  upperTiles: [],
+  groupsEnd: 0,
+};
+
+const NO_FAULTS: readonly Fault[] = [];
+
+/** Makes a checker of rows. It writes the leaf hash of place `index`, where leaves are wanted. */
+function createLegacyRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>, oldRows: boolean) {
+  const digest = Buffer.alloc(32);
+  let scratch = Buffer.alloc(16 * 1024);
+  const label = DOMAIN.legacyLeaf.length;
+
+  /** Copies ids, then the piece of the tuple that has type and id, with the lengths that `from` includes. */
+  function writeEntityKey({ bytes, at, length }: Tuple): void {
+    const typeFrom = at[LEGACY.entityType]! - 4;
+    const typeTo = at[LEGACY.entityType]! + length[LEGACY.entityType]!;
+    const idFrom = at[LEGACY.entityId]!;
+    const idTo = idFrom + length[LEGACY.entityId]!;
+    const preimage = scratchOf(32 + typeTo - typeFrom + idTo - idFrom);
+    bytes.copy(preimage, 0, at[LEGACY.tenant]!, at[LEGACY.tenant]! + 16);
+    bytes.copy(preimage, 16, at[LEGACY.store]!, at[LEGACY.store]! + 16);
+    let end = 32 + bytes.copy(preimage, 32, typeFrom, typeTo);
+    end += bytes.copy(preimage, end, idFrom, idTo);
+    sha256(preimage.subarray(0, end), digest, 0);
+  }
+
+  function writeLeaf({ bytes, at, length }: Tuple, leaves: Buffer, index: number): void {
+    const from = at[LEGACY.entityType]! - 4;
+    const to = at[LEGACY.entityId]! + length[LEGACY.entityId]!;
+    const preimage = scratchOf(label + 72 + to - from);
+    preimage.set(DOMAIN.legacyLeaf);
+    let end = label + bytes.copy(preimage, label, at[LEGACY.tenant]!, at[LEGACY.tenant]! + 16);
+    end += bytes.copy(preimage, end, at[LEGACY.store]!, at[LEGACY.store]! + 16);
+    end += bytes.copy(preimage, end, at[LEGACY.sequence]!, at[LEGACY.sequence]! + 8);
+    end += bytes.copy(preimage, end, at[LEGACY.payloadHash]!, at[LEGACY.payloadHash]! + 32);
+    end += bytes.copy(preimage, end, from, to);
+    sha256(preimage.subarray(0, end), leaves, 32 * index);
+  }
+
+  function scratchOf(size: number): Buffer {
+    if (scratch.length < size) scratch = Buffer.alloc(2 * size);
+    return scratch;
+  }
+
+  return (tuple: Tuple, leaves: Buffer | undefined, index: number): readonly Fault[] => {
+    const { bytes, at, length, start } = tuple;
+    const faults: Fault[] = [];
+    if (length[LEGACY.payloadHash] !== 32) {
+      const message = `payload_hash has ${length[LEGACY.payloadHash]} bytes`;
+      return [{ check: 'row-shape', column: 'payload_hash', message }];
+    }
+    const payload = at[LEGACY.payload]!;
+    sha256(bytes.subarray(payload, payload + length[LEGACY.payload]!), digest, 0);
+    const hash = at[LEGACY.payloadHash]!;
+    if (bytes.compare(digest, 0, 32, hash, hash + 32) !== 0)
+      faults.push({
+        check: 'payload-hash',
+        column: 'payload or payload_hash',
+        message: 'the payload does not hash to payload_hash',
+      });
+    writeEntityKey(tuple);
+    const key = at[LEGACY.entityKey]!;
+    if (bytes.compare(digest, 0, 8, key, key + 8) !== 0)
+      faults.push({
+        check: 'entity-key',
+        column: 'entity_key, entity_type or entity_id',
+        message: 'entity_key is not that of the entity',
+      });
+    if (leaves) writeLeaf(tuple, leaves, index);
+    const check = at[LEGACY.rowCheck]!;
+    if (length[LEGACY.rowCheck] === 4) {
+      if (tupleCheck(bytes, start + CHECKED_FROM, check - 4) !== bytes.readInt32BE(check))
+        faults.push({
+          check: 'row-check',
+          column: 'row_check, or any column but sequence_number and sequenced_at',
+          message: 'row_check is not the CRC-32 of the row',
+        });
+    } else if (!oldRows)
+      faults.push({ check: 'row-check', column: 'row_check', message: 'the row has no check value' });
+    return faults.length === 0 ? NO_FAULTS : faults;
+  };
+}

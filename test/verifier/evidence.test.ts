@@ -1,0 +1,147 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { readEvidence, readGivenEvents, readSequencerKeys } from '../../engine/verifier/index.js';
+import { bytesOf, failures, verifyOne } from './support.js';
+import {
+  checkpointOf,
+  commitments,
+  coseConsistencyOf,
+  coseInclusionOf,
+  directory,
+  events,
+  ingestReply,
+  ingestRequest,
+  laterSequencer,
+  notaryProofOf,
+  replyOf,
+  sequencer,
+  tlogProofOf,
+  vesProofOf,
+  wellKnown,
+} from './world.js';
+
+const kindsOf = (content: unknown) => {
+  const read = readEvidence(bytesOf(content));
+  return 'problem' in read ? read.problem : read.map(({ kind }) => kind);
+};
+
+describe('evidence', () => {
+  test.each<[string, unknown, string[]]>([
+    ['the reply about an event', replyOf(1), ['event']],
+    ['an ingest reply', ingestReply(), ['ingest']],
+    ['an ingest reply with group receipts only', { groupReceipts: [] }, ['ingest']],
+    ['an ingest request with its reply', { request: ingestRequest(), reply: ingestReply() }, ['ingest']],
+    ['a proof file', tlogProofOf(1), ['tlog-proof']],
+    ['a proof file of the notary', notaryProofOf(1), ['tlog-proof']],
+    ['a receipt of inclusion', coseInclusionOf(1), ['cose-receipt']],
+    ['a receipt of consistency', coseConsistencyOf(1, 2), ['cose-receipt']],
+    ['a checkpoint', checkpointOf(1), ['checkpoint']],
+    ['a broken checkpoint', checkpointOf(1).slice(0, -1), ['checkpoint']],
+    ['a consistency proof', { from: 1, to: 2, hashes: [] }, ['consistency']],
+    [
+      'two checkpoints and a proof',
+      { old: checkpointOf(1), new: checkpointOf(2), hashes: [] },
+      ['consistency'],
+    ],
+    ['a proof in a commitment', vesProofOf(1), ['ves-proof']],
+    ['a commitment', commitments[0], ['ves-commitment']],
+    ['a list of commitments', { commitments, count: 2 }, ['ves-commitment', 'ves-commitment']],
+    ['a legacy proof', { events_root: '', proof_path: [] }, ['legacy-proof']],
+    ['a legacy commitment', { events_root: '', new_state_root: '' }, ['legacy-commitment']],
+    ['a directory of keys', directory(), ['agent-keys']],
+  ])('is told apart by its content: %s', (_, content, kinds) => {
+    expect(kindsOf(content)).toEqual(kinds);
+  });
+
+  test.each<[unknown, string]>([
+    ['', 'none of the kinds'],
+    ['hello', 'none of the kinds'],
+    ['{', 'not valid JSON'],
+    ['[]', 'not an object'],
+    [{}, 'none of the kinds'],
+    [wellKnown, '--keys'],
+    [events[0]!.envelope, '--event'],
+    [{ error: { code: 'EVENT_NOT_FOUND' } }, 'EVENT_NOT_FOUND'],
+    [{ commitments: [7] }, 'none of the kinds'],
+    [{ request: {}, reply: {} }, 'no list of events'],
+    [{ old: 1, new: 2, hashes: [] }, 'not the texts of checkpoints'],
+    [Uint8Array.of(0xff, 0xfe), 'neither text nor a COSE receipt'],
+  ])('that is none says what it is instead: %j', (content, reason) => {
+    expect(kindsOf(content)).toContain(reason);
+  });
+
+  test('never makes the reader throw', () => {
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => void readEvidence(bytes)));
+    fc.assert(fc.property(fc.json(), (text) => void readEvidence(bytesOf(text))));
+  });
+
+  test('of any shape is judged without throwing, and never valid when it is noise', () => {
+    const noise = fc.anything({ maxDepth: 3, withNullPrototype: false });
+    const names = ['envelope', 'receipt', 'receipts', 'groupReceipts', 'hashes', 'from', 'to', 'old', 'new'];
+    const more = [
+      'merkle_root',
+      'events_root',
+      'proof_path',
+      'new_state_root',
+      'directorySignature',
+      'group_receipt',
+    ];
+    const objects = fc.dictionary(fc.constantFrom(...names, ...more), noise);
+    fc.assert(
+      fc.property(objects, (object) => {
+        const text = JSON.stringify(object, (_, value) =>
+          typeof value === 'bigint' ? Number(value) : value,
+        );
+        if ('problem' in readEvidence(bytesOf(text))) return;
+        expect(verifyOne(text).verdict).not.toBe('valid');
+      }),
+    );
+  });
+});
+
+describe('a given event', () => {
+  test('is read from an event, a request or a reply', () => {
+    const idsOf = (content: unknown) => {
+      const read = readGivenEvents(bytesOf(content).toString());
+      return 'problem' in read
+        ? read.problem
+        : read.map((each) => each.stream === 'ves' && each.event.eventId);
+    };
+    expect(idsOf(events[0]!.envelope)).toEqual([events[0]!.envelope.event_id]);
+    expect(idsOf(replyOf(2))).toEqual([events[1]!.envelope.event_id]);
+    expect(idsOf(ingestRequest())).toEqual(events.slice(2).map(({ envelope }) => envelope.event_id));
+    expect(idsOf('{')).toContain('not valid JSON');
+    expect(idsOf('7')).toContain('not an event');
+    expect(idsOf({})).toContain('ves_version');
+    expect(idsOf({ payload_hash: 'x' })).toContain('event_id');
+  });
+});
+
+describe('keys', () => {
+  test('of the sequencer are read from its document', () => {
+    expect(readSequencerKeys(wellKnown)).toEqual(
+      [sequencer, laterSequencer].map(({ publicKey }, version) => ({ version, publicKey })),
+    );
+    for (const [document, reason] of [
+      [{}, 'no list'],
+      [{ public_keys: [] }, 'no list'],
+      [{ public_keys: [{ key_version: 0 }] }, 'Key 1'],
+      [{ public_keys: [{ key_version: -1, public_key: '00'.repeat(32) }] }, 'Key 1'],
+      [{ public_keys: [{ key_version: 0, public_key: '00'.repeat(32) }] }, 'not an acceptable'],
+    ] as const)
+      expect(readSequencerKeys(document)).toEqual({ problem: expect.stringContaining(reason) });
+  });
+
+  test('of an agent are believed when the sequencer has signed their directory', () => {
+    expect(verifyOne(directory()).verdict).toBe('valid');
+    expect(failures(verifyOne(directory({}, 9)))).toEqual([
+      'the sequencer has signed it: by none of the given keys',
+    ]);
+    expect(failures(verifyOne({ ...directory(), tenantId: events[0]!.envelope.store_id }))).toHaveLength(1);
+    expect(failures(verifyOne({ ...directory(), signedAt: 'yesterday' }))).toEqual([
+      'the directory is well-formed',
+    ]);
+    expect(failures(verifyOne(directory({ publicKey: 'x' })))).toEqual(['the directory is well-formed']);
+    expect(verifyOne(directory(), { trust: { sequencerKeys: [] } }).verdict).toBe('unjudged');
+  });
+});

@@ -1,0 +1,7 @@
+import type { FsckCrypto } from '../engine/fsck/index.js';
+import { createSignatureVerifier, isUsablePublicKey, sha256Into } from './native-crypto.js';
+
+/** The native primitives for a check. Not re-entrant: one for each thread. */
+export function fsckCrypto(): FsckCrypto {
+  return { sha256: sha256Into, isUsablePublicKey, verify: createSignatureVerifier() };
+}
