@@ -5,6 +5,7 @@ import { addAgentCommands } from './agent.js';
 import { addSequencerKeyCommands } from './sequencer-key.js';
 import { serve } from './serve.js';
 import { VERSION } from './service.js';
+import { addVerifyCommand } from './verify.js';
 
 const program = new Command('stateset-sequencer')
   .description(
@@ -20,5 +21,6 @@ program
 
 addAgentCommands(program);
 addSequencerKeyCommands(program);
+addVerifyCommand(program);
 
 await program.parseAsync();

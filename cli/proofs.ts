@@ -5,10 +5,7 @@ import type { Config } from '../engine/config/index.js';
 import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
 import { createLeadership } from '../engine/store/leadership.js';
 import { createTransparencyLoop } from '../engine/transparency/background.js';
-import { createCheckpoints } from '../engine/transparency/checkpoints.js';
-import { createNotary } from '../engine/transparency/notary.js';
-import { parseWitnessPolicy } from '../engine/transparency/witness-policy.js';
-import { createWitnessing } from '../engine/transparency/witnessing.js';
+import { createTransparency } from '../engine/transparency/transparency.js';
 import type { GatewayIdentity } from '../gateway/index.js';
 import { sha256Into } from '../workers/native-crypto.js';
 import { createProofPool } from '../workers/proof-pool.js';
@@ -30,26 +27,24 @@ export function startProofs(deps: {
 }) {
   const { config, database, sql, identity, log } = deps;
   const { origin, threads, witnesses, witnessQuorum, notaryIntervalMs } = config.transparency;
-  const policy = parseWitnessPolicy(witnesses, witnessQuorum);
   const { statementTimeoutMs, lockTimeoutMs } = config.database;
   const pool = createProofPool({ database, statementTimeoutMs, lockTimeoutMs }, threads);
   const { logs, commitments } = pool;
 
   const report = (level: 'info' | 'warn' | 'error', message: string, details: object) =>
     log[level](details, message);
-  const checkpoints = createCheckpoints({ logs, origin, signer: identity });
-  const notary = createNotary({ sql, sha256: sha256Into, logs, origin, signer: identity, policy });
-  const witnessing = createWitnessing({
+  const transparency = createTransparency({
     sql,
+    sha256: sha256Into,
     logs,
-    policy,
-    published: notary.published,
+    origin,
+    signer: identity,
+    witnesses,
+    witnessQuorum,
     log: report,
   });
   const loop = createTransparencyLoop({
-    notary,
-    logs,
-    witnessing,
+    ...transparency,
     log: report,
     intervalMs: notaryIntervalMs,
     leadership: createLeadership(database, BACKGROUND_LOCK, 'stateset-sequencer background'),
@@ -62,11 +57,8 @@ export function startProofs(deps: {
   loop.start();
 
   return {
-    logs,
     commitments,
-    checkpoints,
-    notary,
-    witnessing,
+    transparency,
     async stop(): Promise<void> {
       await Promise.all([loop.stop(), committing.stop()]);
       await pool.close();

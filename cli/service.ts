@@ -106,6 +106,8 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       // Reads may be slow and many; credentials must be known before anything else happens.
       authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
       ingest: pipeline,
+      commitments: proofs.commitments,
+      transparency: proofs.transparency,
       identity: identity.gateway,
       log,
       version: VERSION,

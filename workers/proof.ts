@@ -5,9 +5,9 @@
 import { threadId } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import { createCommitmentService } from '../engine/commitments/index.js';
-import { toServiceError } from '../engine/errors/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
 import { surviveLostSessions } from '../engine/store/lost-session.js';
+import { serviceErrorOf } from '../engine/store/service-error-of.js';
 import { createLogService } from '../engine/transparency/log-service.js';
 import { sha256Into } from './native-crypto.js';
 import {
@@ -40,7 +40,7 @@ export default async function answer({ service, method, args }: ProofCall): Prom
     const target = services[service] as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
     return { ok: true, value: await target[method]!(...args) };
   } catch (thrown) {
-    const { code, message, details, cause } = toServiceError(thrown);
+    const { code, message, details, cause } = serviceErrorOf(thrown);
     return {
       ok: false,
       code,

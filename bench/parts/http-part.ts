@@ -1,12 +1,16 @@
 /** The door and the load generator: the real gateway with an ingest port that answers at once, and the real generator. */
 import pino from 'pino';
+import { createCommitmentService } from '../../engine/commitments/index.js';
 import { loadConfig } from '../../engine/config/index.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
-import { createGateway } from '../../gateway/index.js';
+import { createLogService } from '../../engine/transparency/index.js';
+import { createTransparency } from '../../engine/transparency/transparency.js';
+import { createGateway, type GatewayIdentity } from '../../gateway/index.js';
 import type { Population } from '../../loadtest/event-source.js';
 import { startGenerator } from '../../loadtest/generator-process.js';
 import type { IngestPort } from '../../workers/ingest-port.js';
+import { sha256Into } from '../../workers/native-crypto.js';
 import { costOf, type PartCost } from './cost.js';
 
 const ADMIN_KEY = 'bench-administrator-key-0123456789abcdef';
@@ -16,8 +20,8 @@ const WARMUP_MS = 500;
 /** The bodies are never looked at, so a few are sent over and over. */
 const REQUESTS = 64;
 const CONNECTIONS = 8;
-/** About what a receipt takes in a reply. */
-const RECEIPT_BYTES = 430;
+/** About what both receipts of an event take in a reply. */
+const RECEIPT_BYTES = 780;
 
 /** An ingest port that keeps a copy of the body as the real one does, and answers at the end of the turn. */
 function createEcho(batch: number): IngestPort {
@@ -42,18 +46,29 @@ export async function measureHttp(
 ): Promise<PartCost[]> {
   const seed = new Uint8Array(32).fill(9);
   const publicKey = publicKeyFromSeed(seed);
+  const config = loadConfig({ HOST: '127.0.0.1', PORT: '0', BOOTSTRAP_ADMIN_API_KEY: ADMIN_KEY });
+  const identity: GatewayIdentity = {
+    id: '00000000-0000-4000-8000-000000000001',
+    keyVersion: 1,
+    publicKey,
+    signAs: (keyVersion, message) => ({ keyVersion, signature: signEd25519(message, seed) }),
+    sign: (message) => signEd25519(message, seed),
+    keys: [{ keyVersion: 1, publicKey }],
+  };
   const gateway = createGateway({
-    config: loadConfig({ HOST: '127.0.0.1', PORT: '0', BOOTSTRAP_ADMIN_API_KEY: ADMIN_KEY }),
+    config,
     sql,
     ingest: createEcho(batch),
-    identity: {
-      id: '00000000-0000-4000-8000-000000000001',
-      keyVersion: 1,
-      publicKey,
-      signAs: (keyVersion, message) => ({ keyVersion, signature: signEd25519(message, seed) }),
-      sign: (message) => signEd25519(message, seed),
-      keys: [{ keyVersion: 1, publicKey }],
-    },
+    commitments: createCommitmentService({ sql, sha256: sha256Into }),
+    transparency: createTransparency({
+      sql,
+      sha256: sha256Into,
+      logs: createLogService({ sql, sha256: sha256Into }),
+      ...config.transparency,
+      signer: identity,
+      log: () => {},
+    }),
+    identity,
     log: pino({ level: 'silent' }),
     version: '0.0.0',
     readiness: () => ({ ready: true }),

@@ -13,7 +13,7 @@ import {
 import { encodeHex, formatMicros, INSTANT_MICROS_MAX } from '../protocol/index.js';
 import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { streamOfOrigin } from './log-entry.js';
-import { entryKey, notaryEntryOf, readStreamCheckpoint } from './notary-steps.js';
+import { entryKeyOf, readStreamCheckpoint } from './notary-steps.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type Trust } from './trust.js';
 
 /** Checks a signed note as a checkpoint; the checkpoint when it could be read, whether or not its signature holds. */
@@ -99,7 +99,7 @@ function checkWitnesses(findings: Findings, note: string, { witnesses, quorum, n
   const stream = readStreamCheckpoint(note);
   const members = `${quorum} of ${witnesses.length} witnesses`;
   unproven(findings, 'what came after the time of the last cosignature');
-  if (stream !== undefined && notarised?.has(entryKey(notaryEntryOf(stream)))) {
+  if (stream !== undefined && notarised?.has(entryKeyOf(stream))) {
     check(findings, `${members} have cosigned a checkpoint of the notary log that covers this one`, true);
     return;
   }

@@ -31,13 +31,23 @@ export function readStreamCheckpoint(note: string): StreamCheckpoint | undefined
 }
 
 /** The entry that the notary log has of a stream's checkpoint. */
-export function notaryEntryOf({ body, checkpoint }: StreamCheckpoint): Uint8Array {
-  const { tenantId, storeId } = streamOfOrigin(checkpoint.origin)!;
+function notaryEntryOf({ body, checkpoint }: StreamCheckpoint): Uint8Array {
+  const { tenantId, storeId } = streamOfOrigin(checkpoint.origin)!; // streams only
   return notaryEntry(vesStreamId(concatBytes(parseUuid(tenantId)!, parseUuid(storeId)!)), body, sha256Into);
 }
 
-/** What a set of verified entries holds of one. */
-export const entryKey = (entry: Uint8Array): string => encodeHex(entry);
+/** The notary log of the service that a stream belongs to: `<base>/notary` for `<base>/<tenant>/<store>`. */
+function notaryOf({ checkpoint }: StreamCheckpoint): string {
+  return checkpoint.origin.replace(/(?:\/[^/]+){2}$/, '/notary');
+}
+
+/** What a set of verified entries holds of one: an entry counts in the log it was found in, and nowhere else. */
+export const entryKey = (notaryOrigin: string, entry: Uint8Array): string =>
+  `${notaryOrigin}\n${encodeHex(entry)}`;
+
+/** The member of such a set that covers a stream's checkpoint. */
+export const entryKeyOf = (stream: StreamCheckpoint): string =>
+  entryKey(notaryOf(stream), notaryEntryOf(stream));
 
 /** Checks that an entry stands in a notary log. */
 export function checkNotaryLog(findings: Findings, origin: string): void {
@@ -50,8 +60,5 @@ export function checkpointOfEntry(
   notaryOrigin: string,
   streams: readonly StreamCheckpoint[],
 ): StreamCheckpoint | undefined {
-  const base = notaryOrigin.slice(0, -'notary'.length);
-  return streams.find(
-    (each) => each.checkpoint.origin.startsWith(base) && equalBytes(notaryEntryOf(each), entry),
-  );
+  return streams.find((stream) => entryKeyOf(stream) === entryKey(notaryOrigin, entry));
 }

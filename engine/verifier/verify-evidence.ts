@@ -86,7 +86,9 @@ export function verifyEvidence(items: readonly Item[], given: Given, trust: Trus
 function notaryEntryIn(evidence: Evidence): string | undefined {
   const text = evidence.kind === 'notary-proof' ? evidence.json.proof : undefined;
   const proof = parseTlogProof(evidence.kind === 'tlog-proof' ? evidence.text : String(text));
-  return 'problem' in proof || !hasNotaryEntry(proof) ? undefined : entryKey(proof.extra);
+  if ('problem' in proof || !hasNotaryEntry(proof)) return undefined;
+  const [origin] = proof.checkpoint.split('\n', 1);
+  return entryKey(origin!, proof.extra);
 }
 
 function report(source: string, kind: string, findings: Findings): Report {

@@ -1,7 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { ErrorCode, ServiceError } from '../../engine/errors/index.js';
+import { serviceErrorOf } from '../../engine/store/service-error-of.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
-import { serviceErrorOf } from './failure.js';
 import { errorReply, type Reply, writeReply } from './reply.js';
 import type { RequestHead } from './request.js';
 import type { Route } from './router.js';

@@ -6,16 +6,12 @@ import { type Config, loadConfig } from '../../engine/config/index.js';
 import { generateApiKey, hashApiKey, insertApiKey } from '../../engine/keys/api-keys.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
-import { createCheckpoints } from '../../engine/transparency/checkpoints.js';
 import { createLogService } from '../../engine/transparency/index.js';
-import { createNotary } from '../../engine/transparency/notary.js';
-import { parseWitnessPolicy } from '../../engine/transparency/witness-policy.js';
-import { createWitnessing } from '../../engine/transparency/witnessing.js';
+import { createTransparency } from '../../engine/transparency/transparency.js';
 import type { Route } from '../../gateway/http/router.js';
 import { createGateway, type Gateway, type GatewayDeps, type GatewayIdentity } from '../../gateway/index.js';
 import { createMetrics } from '../../gateway/metrics/metrics.js';
 import { routeTable } from '../../gateway/routes/index.js';
-import type { TransparencyServices } from '../../gateway/transparency.js';
 import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 import { createTestDatabase } from '../support/database.js';
@@ -75,18 +71,9 @@ export function createTestIngest(): TestIngest {
 
 /** The services behind the logs, in this process. */
 export function createTestTransparency(sql: Sql, { transparency }: Pick<Config, 'transparency'>) {
-  const { origin } = transparency;
-  const policy = parseWitnessPolicy(transparency.witnesses, transparency.witnessQuorum);
   const logs = createLogService({ sql, sha256: sha256Into });
-  const signer = identity;
-  const notary = createNotary({ sql, sha256: sha256Into, logs, origin, signer, policy });
-  const log = () => {};
-  return {
-    logs,
-    checkpoints: createCheckpoints({ logs, origin, signer }),
-    notary,
-    witnessing: createWitnessing({ sql, logs, policy, published: notary.published, log }),
-  } satisfies TransparencyServices;
+  const deps = { sql, sha256: sha256Into, logs, ...transparency, signer: identity, log: () => {} };
+  return createTransparency(deps);
 }
 
 /** The route table of the service, handlers included, for tests that look at it. */

@@ -9,16 +9,28 @@ import {
   coseInclusionOf,
   directory,
   events,
+  inclusionReplyOf,
   ingestReply,
   ingestRequest,
   laterSequencer,
   notaryProofOf,
+  notaryReplyOf,
   replyOf,
   sequencer,
   tlogProofOf,
   vesProofOf,
   wellKnown,
 } from './world.js';
+
+/** An item of `GET /v1/commitments/pending`. */
+const { merkle_root, leaf_count, prev_state_root, new_state_root, ...numbers } = commitments[0];
+const pendingCommitment = {
+  ...numbers,
+  events_root: `0x${merkle_root}`,
+  event_count: leaf_count,
+  prev_state_root: `0x${prev_state_root}`,
+  new_state_root: `0x${new_state_root}`,
+};
 
 const kindsOf = (content: unknown) => {
   const read = readEvidence(bytesOf(content));
@@ -37,6 +49,9 @@ describe('evidence', () => {
     ['a receipt of consistency', coseConsistencyOf(1, 2), ['cose-receipt']],
     ['a checkpoint', checkpointOf(1), ['checkpoint']],
     ['a broken checkpoint', checkpointOf(1).slice(0, -1), ['checkpoint']],
+    ['a proof in a log', inclusionReplyOf(1), ['inclusion']],
+    ["the notary's proof", notaryReplyOf(1), ['notary-proof']],
+    ['a commitment for anchoring', pendingCommitment, ['ves-commitment']],
     ['a consistency proof', { from: 1, to: 2, hashes: [] }, ['consistency']],
     [
       'two checkpoints and a proof',
@@ -51,6 +66,11 @@ describe('evidence', () => {
     ['a directory of keys', directory(), ['agent-keys']],
   ])('is told apart by its content: %s', (_, content, kinds) => {
     expect(kindsOf(content)).toEqual(kinds);
+  });
+
+  test('of a commitment for anchoring is verified like the commitment', () => {
+    expect(verifyOne(pendingCommitment).verdict).toBe('valid');
+    expect(verifyOne({ ...pendingCommitment, event_count: 4 }).verdict).toBe('invalid');
   });
 
   test.each<[unknown, string]>([
@@ -79,6 +99,10 @@ describe('evidence', () => {
     const noise = fc.anything({ maxDepth: 3, withNullPrototype: false });
     const names = ['envelope', 'receipt', 'receipts', 'groupReceipts', 'hashes', 'from', 'to', 'old', 'new'];
     const more = [
+      'checkpoint_body',
+      'proof',
+      'checkpoint',
+      'leaf_index',
       'merkle_root',
       'events_root',
       'proof_path',

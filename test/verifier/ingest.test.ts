@@ -12,7 +12,7 @@ describe('an ingest reply', () => {
     expect(report.verdict).toBe('valid');
     expect(holds(report)).toEqual([
       'the log has signed the checkpoint',
-      'size and root of the group receipt are those of its checkpoint',
+      'size and root beside the checkpoint are its own',
       'every receipt names an event, and each event once',
       ...[3, 4, 5].map((n) => `event ${eventId(n)} has number ${n}`),
     ]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { formatTlogProof, parseTlogProof, parseVerifierKey, type TlogProof } from '../../engine/log/index.js';
-import { failures, holds, verifyAll, verifyOne } from './support.js';
+import { failures, holds, mutations, verifyAll, verifyOne } from './support.js';
 import {
   AGENT,
   BASE,
@@ -8,10 +8,13 @@ import {
   entryOf,
   events,
   inclusionOf,
+  inclusionReplyOf,
   notary,
   notaryEntryOf,
   notaryProofOf,
+  notaryReplyOf,
   ORIGIN,
+  replyOf,
   STORE,
   stranger,
   TENANT,
@@ -126,6 +129,25 @@ describe('a proof file of a stream', () => {
   });
 });
 
+describe("a proof in a stream's log in JSON", () => {
+  test('is valid with or without its event', () => {
+    expect(verifyOne(inclusionReplyOf(2), own).verdict).toBe('valid');
+    const alone = verifyOne(inclusionReplyOf(2));
+    expect([alone.verdict, alone.doesNotProve.join().includes('which event the leaf is')]).toEqual([
+      'valid',
+      true,
+    ]);
+    expect(failures(verifyOne(inclusionReplyOf(3), own))[0]).toBe("the leaf is the event's log entry");
+  });
+
+  test('is not valid with anything changed', () => {
+    for (const { path, changed } of mutations(inclusionReplyOf(2, 3))) {
+      if (/^\/-(leaf_index|hashes|checkpoint)$/.test(path)) continue; // that is no evidence any more
+      expect(verifyOne(changed).verdict, path).not.toBe('valid');
+    }
+  });
+});
+
 describe('a proof file of the notary log', () => {
   const keys = witnesses.map((witness) => parseVerifierKey(vkeyOf(witness))!);
   const trust = { witnesses: keys, quorum: 3, origin: BASE };
@@ -142,19 +164,19 @@ describe('a proof file of the notary log', () => {
       const [report] = verifyAll([notaryProofOf(3), beside]);
       expect(failures(report!)).toEqual([]);
       expect(report!.steps).toContainEqual({
-        what: 'the entry is that of the given checkpoint',
+        what: 'the entry is that of a checkpoint given beside it',
         ok: true,
         detail: `size 3 of ${ORIGIN}`,
       });
     }
     const [other] = verifyAll([notaryProofOf(3), checkpointOf(4)]);
-    expect(failures(other!)).toEqual(['the entry is that of the given checkpoint']);
+    expect(other!.doesNotProve.join()).toContain('whose checkpoint it is');
   });
 
   test('is not tied to the checkpoint of another service, nor taken from another log', () => {
     const elsewhere = checkpointOf(3, { origin: `other.example/ves/${TENANT}/${STORE}` });
     const [report] = verifyAll([notaryProofOf(3), elsewhere]);
-    expect(failures(report!)).toEqual(['the entry is that of the given checkpoint']);
+    expect(report!.doesNotProve.join()).toContain('whose checkpoint it is');
     const checkpoint = checkpointOf(5, { log: { ...notary, origin: `${BASE}/${AGENT}` } });
     expect(failures(verifyOne(change(notaryProofOf(3), { checkpoint })))[0]).toContain(
       'the log is a notary log',
@@ -164,5 +186,65 @@ describe('a proof file of the notary log', () => {
   test('is not valid with the entry of another size', () => {
     const bad = change(notaryProofOf(3), { extra: notaryEntryOf(4) });
     expect(failures(verifyOne(bad))).toEqual(["the entry stands in the checkpoint's tree: leaf 2 of 5"]);
+  });
+});
+
+describe('witnesses', () => {
+  const keys = witnesses.map((witness) => parseVerifierKey(vkeyOf(witness))!);
+  const trust = { witnesses: keys, quorum: 2, origin: BASE };
+  const covered = '2 of 3 witnesses have cosigned a checkpoint of the notary log that covers this one';
+
+  test.each<[string, unknown, unknown]>([
+    ['a proof file', tlogProofOf(2, 3), notaryProofOf(3)],
+    ['a proof file, in JSON', tlogProofOf(2, 3), notaryReplyOf(3)],
+    ['an event with its receipts', replyOf(2, 3), notaryReplyOf(3)],
+    ['a checkpoint', checkpointOf(3), notaryProofOf(3)],
+  ])('vouch for streams through the notary log: %s', (_, content, proof) => {
+    for (const files of [
+      [content, proof],
+      [proof, content],
+    ]) {
+      const reports = verifyAll(files, { trust, ...own });
+      expect(reports.flatMap(failures)).toEqual([]);
+      expect(reports.flatMap(holds)).toContain(covered);
+    }
+  });
+
+  test('vouch for no other size, and not without their quorum', () => {
+    const other = verifyAll([tlogProofOf(2, 4), notaryProofOf(3)], { trust });
+    expect(failures(other[0]!)[0]).toContain('no proof was given that a notary log they cosigned covers it');
+    const strangers = { ...trust, witnesses: keys.map((key) => ({ ...key, publicKey: stranger.publicKey })) };
+    const none = verifyAll([tlogProofOf(2, 3), notaryProofOf(3)], { trust: strangers });
+    expect(none.map(({ verdict }) => verdict)).toEqual(['invalid', 'invalid']);
+  });
+
+  test('vouch for the streams of the service whose notary log they cosigned only', () => {
+    const checkpoint = checkpointOf(5, {
+      log: { ...notary, origin: 'other.example/notary' },
+      cosignedBy: witnesses,
+    });
+    const elsewhere = change(notaryProofOf(3), { checkpoint });
+    const { origin: _, ...anywhere } = trust;
+    const [report, proof] = verifyAll([tlogProofOf(2, 3), elsewhere], { trust: anywhere });
+    expect([report!.verdict, proof!.verdict]).toEqual(['invalid', 'valid']);
+  });
+
+  test("show a stream's root that differs from the notarised one", () => {
+    const forked = checkpointOf(3, { root: new Uint8Array(32) });
+    expect(verifyAll([notaryReplyOf(3), forked]).at(-1)).toMatchObject({
+      kind: 'split view',
+      verdict: 'invalid',
+    });
+  });
+
+  test("do not vouch for a body that is not the entry's", () => {
+    const reply = { ...notaryReplyOf(3), checkpoint_body: notaryReplyOf(4).checkpoint_body, tree_size: 4 };
+    expect(failures(verifyOne(reply))[0]).toContain("the entry is that of the stream's checkpoint");
+    expect(failures(verifyOne({ ...notaryReplyOf(3), tree_size: 4 }))).toEqual([
+      'the checkpoint of the stream is well-formed',
+    ]);
+    expect(failures(verifyOne({ ...notaryReplyOf(3), proof: tlogProofOf(1) }))[0]).toContain(
+      'no entry of a notary',
+    );
   });
 });

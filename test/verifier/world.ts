@@ -235,6 +235,26 @@ export const notaryProofOf = (size: number) =>
     checkpoint: checkpointOf(5, { log: notary, cosignedBy: witnesses }),
   });
 
+/** `GET /api/v1/log/notary/proof`. */
+export const notaryReplyOf = (size: number) => ({
+  checkpoint_body: checkpointOf(size).split('\n\n')[0]!.concat('\n'),
+  tree_size: size,
+  notary_index: size - 1,
+  notary_size: 5,
+  cosigned_by: witnesses.map(vkeyOf),
+  proof: notaryProofOf(size),
+});
+
+/** `GET /api/v1/log/inclusion`. */
+export const inclusionReplyOf = (n: number, size = 5) => ({
+  leaf_index: n - 1,
+  tree_size: size,
+  leaf_hash: hex(leaves[n - 1]!),
+  hashes: inclusionOf(n, size).map(hex),
+  root: hex(tree(0, size)),
+  checkpoint: checkpointOf(size),
+});
+
 /** VES commitments over 1..3 and 4..5, chained. */
 const batch = (byte: number) => `00000000-0000-4000-8000-0000000000${byte.toString(16).padStart(2, '0')}`;
 const vesLeaves = events.map((_, i) => portableSha256(entryOf(i + 1)));

@@ -1,4 +1,4 @@
-import { ServiceError, toServiceError } from '../../engine/errors/index.js';
+import { ServiceError, toServiceError } from '../errors/index.js';
 
 /** SQLSTATE classes and codes that say "not now": connection exceptions, resources, shutdown, locks that were not got. */
 const UNAVAILABLE = /^(08|53|57P|55P03|40)/;
