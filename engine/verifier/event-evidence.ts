@@ -1,15 +1,15 @@
 import type { Checkpoint } from '../log/index.js';
 import { parseInstant } from '../protocol/index.js';
 import { type CheckedEvent, checkEvent, checkSameEvent } from './event-steps.js';
-import { isObject, type JsonObject } from './fields.js';
+import { isObject, type JsonObject, readCount } from './fields.js';
 import { check, type Findings, unproven } from './findings.js';
 import { checkGroupReceipt } from './group-receipt-steps.js';
 import { checkReceipt } from './receipt-steps.js';
 import type { Trust } from './trust.js';
 
 /**
- * An event with its receipt, the reply of `GET /api/v1/ves/events/:event_id`: `{status, sequence_number, envelope, receipt,
- * group_receipt?}`. Returns the checkpoint of the group receipt.
+ * An event with its receipts, the reply of `GET /api/v1/ves/events/:event_id`: `{status, sequence_number, envelope}` with `receipt`,
+ * `group_receipt` or both. Returns the checkpoint of the group receipt.
  *
  * @param own the event as its holder knows it; the reply has to be about the same one
  */
@@ -19,23 +19,33 @@ export function checkEventEvidence(
   own: CheckedEvent | undefined,
   trust: Trust,
 ): Checkpoint | undefined {
-  const { envelope, receipt, group_receipt, sequence_number } = reply;
-  const event = checkEvent(findings, envelope, trust, sequencedAtOf(receipt));
+  const { envelope, receipt, group_receipt: group, sequence_number } = reply;
+  const stated: JsonObject = isObject(envelope) ? envelope : {};
+  const sequencedAt = sequencedAtOf(receipt) ?? readInstant(stated.sequenced_at);
+  const event = checkEvent(findings, envelope, trust, sequencedAt);
   if (event === undefined) return undefined;
   if (own !== undefined) checkSameEvent(findings, 'it is the given event', own, event);
   else unproven(findings, 'that this is the event you mean: compare its id, or give your own copy (--event)');
-  const sequence = checkReceipt(findings, receipt, event, trust);
+  const receipted = isAbsent(receipt) ? undefined : checkReceipt(findings, receipt, event, trust);
+  const leafIndex = isObject(group) ? readCount(group.leaf_index) : undefined;
+  const sequence = receipted ?? (leafIndex === undefined ? undefined : leafIndex + 1);
   if (sequence !== undefined) {
-    const numbers = [sequence_number, isObject(envelope) ? envelope.sequence_number : undefined];
+    const numbers = [sequence_number, stated.sequence_number];
     const same = numbers.every((number) => number === undefined || number === sequence);
-    check(findings, 'the reply gives the event the number of the receipt', same);
+    check(findings, 'the reply gives the event the number of its receipt', same, `number ${sequence}`);
   }
-  if (group_receipt === undefined || group_receipt === null) return undefined;
-  return checkGroupReceipt(findings, group_receipt, event, sequence, trust);
+  return isAbsent(group) ? undefined : checkGroupReceipt(findings, group, event, receipted, trust);
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 /** When the receipt says that its event was sequenced, in microseconds since the epoch. */
 export function sequencedAtOf(receipt: unknown): bigint | undefined {
-  const text = isObject(receipt) ? receipt.sequencedAt : undefined;
-  return typeof text === 'string' ? parseInstant(text) : undefined;
+  return isObject(receipt) ? readInstant(receipt.sequencedAt) : undefined;
+}
+
+function readInstant(value: unknown): bigint | undefined {
+  return typeof value === 'string' ? parseInstant(value) : undefined;
 }

@@ -81,7 +81,7 @@ const NOTHING: Problem = { problem: 'It is JSON, but none of the kinds of eviden
 
 function classify(json: JsonObject): Evidence[] | Problem {
   const has = (...names: string[]) => names.every((name) => name in json);
-  if (has('envelope', 'receipt')) return [{ kind: 'event', reply: json }];
+  if (has('envelope') && (has('receipt') || has('group_receipt'))) return [{ kind: 'event', reply: json }];
   if (has('request', 'reply')) return readExchange(json);
   if (has('receipts') || has('groupReceipts')) return [{ kind: 'ingest', reply: json, events: [] }];
   if (has('merkle_root', 'proof_path')) return [{ kind: 'ves-proof', json }];

@@ -11,11 +11,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 if (!hasCurl) console.warn('curl is not installed: the commands of the README are not run');
 
-/** The commands below "The first event". */
-function firstEvent(): string {
+/** The commands below a heading. */
+function commandsBelow(heading: string): string {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const block = /\n## The first event\n[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme);
-  if (block === null) throw new Error('README.md has no commands below "The first event"');
+  const block = new RegExp(`\\n## ${heading}\\n[\\s\\S]*?\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(readme);
+  if (block === null) throw new Error(`README.md has no commands below "${heading}"`);
   return block[1]!;
 }
 
@@ -27,15 +27,20 @@ test.skipIf(!hasCurl)(
     symlinkSync(join(ROOT, 'dist'), join(cwd, 'dist'));
     symlinkSync(service.dataDir, join(cwd, 'data'));
     // As printed, but for the port; each answer on a line of its own.
-    const commands = firstEvent().replaceAll('localhost:8080', `127.0.0.1:${service.port}`);
+    const commands = `${commandsBelow('The first event')}\n${commandsBelow('The proof')}`.replaceAll(
+      'localhost:8080',
+      `127.0.0.1:${service.port}`,
+    );
     expect(commands).not.toContain('8080');
+    // Below "The proof" what is printed are verdicts; the script ends when one of them is not good.
     const script = `set -euo pipefail\ncurl() { command curl --noproxy '*' "$@"; echo; }\n${commands}`;
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { cwd, timeout: 25_000 });
     expect(stderr).toBe('');
     const answers = stdout
-      .trim()
       .split('\n')
+      .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
+    expect(stdout.match(/^Verdict: valid$/gm)).toHaveLength(3);
     const [registered, first, again, events, entity, wellKnown, ...rest] = answers;
     expect(rest).toEqual([]);
     expect(registered).toMatchObject({ success: true, message: 'Agent key registered successfully' });

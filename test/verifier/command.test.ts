@@ -83,7 +83,7 @@ describe('verify', () => {
         ✓ the receipt names this event
         ✓ the receipt hash follows from the event and its number (it binds event, stream and number 2)
         ✓ the sequencer's key has signed the receipt (version 0 of the sequencer's key)
-        ✓ the reply gives the event the number of the receipt
+        ✓ the reply gives the event the number of its receipt (number 2)
         ✓ the checkpoint is of the expected origin (log.example/ves/64527dd3-a654-4410-9327-e58a1492ce77/91def158-819a-4461-b5c9-7759750ad157)
         ✓ the log has signed the checkpoint (size 5, root 8f599cf41f21ba6c60de34a7a22cf4b6d7713b2ea2442f21b664a617f150a207, by version 0 of the sequencer's key)
         ✓ size and root beside the checkpoint are its own

@@ -36,7 +36,7 @@ describe('an event with its receipts', () => {
       'the receipt names this event',
       'the receipt hash follows from the event and its number',
       "the sequencer's key has signed the receipt",
-      'the reply gives the event the number of the receipt',
+      'the reply gives the event the number of its receipt',
       'the checkpoint is of the expected origin',
       'the log has signed the checkpoint',
       'size and root beside the checkpoint are its own',
@@ -57,6 +57,24 @@ describe('an event with its receipts', () => {
     const { group_receipt: _, ...reply } = replyOf(2);
     expect(verifyOne(reply).verdict).toBe('valid');
     expect(verifyOne({ ...reply, group_receipt: null }).verdict).toBe('valid');
+  });
+
+  test('may have the group receipt only, and is then held to its number', () => {
+    const { receipt: _, ...reply } = replyOf(2);
+    const report = verifyOne(reply, { ...own, trust });
+    expect([report.verdict, failures(report)]).toEqual(['valid', []]);
+    expect(failures(verifyOne({ ...reply, sequence_number: 3 }))).toEqual([
+      'the reply gives the event the number of its receipt: number 2',
+    ]);
+    for (const { path, changed } of mutations(reply)) {
+      if (
+        /^\/(status|-status|-sequence_number|-group_receipt|-envelope)|sequenced_at|envelope\/-sequence_number/.test(
+          path,
+        )
+      )
+        continue;
+      expect(verifyOne(changed, { ...own, trust }).verdict, path).toBe('invalid');
+    }
   });
 
   test('is not valid with anything changed, save what no signature covers', () => {

@@ -81,6 +81,7 @@ describe('evidence', () => {
     [{}, 'none of the kinds'],
     [wellKnown, '--keys'],
     [events[0]!.envelope, '--event'],
+    [{ status: 'sequenced', envelope: events[0]!.envelope }, '--event'],
     [{ error: { code: 'EVENT_NOT_FOUND' } }, 'EVENT_NOT_FOUND'],
     [{ commitments: [7] }, 'none of the kinds'],
     [{ request: {}, reply: {} }, 'no list of events'],
