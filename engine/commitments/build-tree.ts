@@ -9,10 +9,10 @@ import {
   parseUuid,
   VES_LEAF_PROOF_BYTES,
 } from '../protocol/index.js';
+import { type Breather, createBreather } from '../store/breather.js';
 import { readLegacyLeafRows, readVesLeafProofs } from '../store/commitment-leaves.js';
 import type { CommitmentStream } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
-import { type Breather, createBreather } from './breather.js';
 
 const HASH_BYTES = 32;
 /** Events that are read at once: the driver turns a page's text into bytes without a pause. */
@@ -43,15 +43,15 @@ export async function buildVesTreeOf(source: TreeSource): Promise<MerkleLevels> 
   const { sql, sha256, stream, start, end } = source;
   const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
   const hashLeaf = createVesLeafHasher(tenantStoreOf(stream), sha256);
-  const breather = createBreather();
+  const breathe = createBreather();
   const pages = pagesOf(source, VES_PAGE_EVENTS, (from, to) => readVesLeafProofs(sql, stream, from, to));
   let leaf = 0;
   for await (const proofs of pages)
     for (let at = 0; at < proofs.length; at += VES_LEAF_PROOF_BYTES) {
       hashLeaf(Number(start) + leaf, proofs, at, leaves, leaf * HASH_BYTES);
-      if (++leaf % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
+      if (++leaf % LEAVES_PER_LOOK === 0) await breathe();
     }
-  return grow(growVesTree(leaves, sha256), breather);
+  return grow(growVesTree(leaves, sha256), breathe);
 }
 
 /** The legacy tree over the events `start..end`. @throws ServiceError SEQUENCE_GAP */
@@ -59,15 +59,15 @@ export async function buildLegacyTreeOf(source: TreeSource): Promise<MerkleLevel
   const { sql, sha256, stream, start, end } = source;
   const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
   const tenantStore = tenantStoreOf(stream);
-  const breather = createBreather();
+  const breathe = createBreather();
   const pages = pagesOf(source, LEGACY_PAGE_EVENTS, (from, to) => readLegacyLeafRows(sql, stream, from, to));
   let leaf = 0;
   for await (const rows of pages)
     for (const { sequence, ...event } of rows) {
       legacyLeafInto({ ...event, tenantStore, sequenceNumber: sequence }, leaves, leaf * HASH_BYTES, sha256);
-      if (++leaf % LEAVES_PER_LOOK === 0 && breather.due()) await breather.pause();
+      if (++leaf % LEAVES_PER_LOOK === 0) await breathe();
     }
-  return grow(growLegacyTree(leaves, sha256), breather);
+  return grow(growLegacyTree(leaves, sha256), breathe);
 }
 
 /** The pages of a range in order; the next one is on its way while one is worked on. */
@@ -89,11 +89,12 @@ async function* pagesOf<Page>(
   }
 }
 
-async function grow(growth: Generator<void, MerkleLevels, void>, breather: Breather): Promise<MerkleLevels> {
+async function grow(growth: Generator<void, MerkleLevels, void>, breathe: Breather): Promise<MerkleLevels> {
   for (;;) {
     const step = growth.next();
     if (step.done === true) return step.value;
-    if (breather.due()) await breather.pause();
+    const pause = breathe();
+    if (pause) await pause;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The legacy state root: counts what is new, then hashes all counts. */
 import { createHash } from 'node:crypto';
 import { type EntityVersion, legacyStateEntryBytesMax, writeLegacyStateEntry } from '../protocol/index.js';
+import { createBreather } from '../store/breather.js';
 import type { CommitmentStream } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
 import {
@@ -11,7 +12,6 @@ import {
   readStoreHeads,
   type StoreHeads,
 } from '../store/entity-counts.js';
-import { createBreather } from './breather.js';
 import { tenantStoreOf } from './build-tree.js';
 
 /** Events that are counted in one transaction: no lock is held for long. */
@@ -63,7 +63,7 @@ function stepTo(from: StoreHeads, target: StoreHeads): StoreHeads {
 
 async function hashCounts(sql: Sql, stream: CommitmentStream): Promise<Uint8Array> {
   const hash = createHash('sha256').update(tenantStoreOf(stream));
-  const breather = createBreather();
+  const breathe = createBreather();
   const chunk = new Uint8Array(CHUNK_BYTES);
   let filled = 0;
   let last: Pick<EntityVersion, 'entityType' | 'entityId'> = { entityType: '', entityId: '' };
@@ -75,7 +75,7 @@ async function hashCounts(sql: Sql, stream: CommitmentStream): Promise<Uint8Arra
         filled = 0;
       }
       filled = writeLegacyStateEntry(entity, chunk, filled);
-      if (++looked % ENTITIES_PER_LOOK === 0 && breather.due()) await breather.pause();
+      if (++looked % ENTITIES_PER_LOOK === 0) await breathe();
     }
     if (page.length < PAGE_ENTITIES) break;
     last = page.at(-1)!;

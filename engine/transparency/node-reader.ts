@@ -18,7 +18,7 @@ import {
   tileWidth,
 } from '../log/index.js';
 import { equalBytes } from '../protocol/index.js';
-import { createBreather } from './breather.js';
+import { createBreather } from '../store/breather.js';
 import type { LogSource, LogState, TileKey } from './log-source.js';
 import { createTileCache } from './tile-cache.js';
 import { growTile, nodeOfTile, type TileTree, tileRoot } from './tile-tree.js';

@@ -10,6 +10,7 @@ import {
   type Sha256Into,
 } from '../log/index.js';
 import { equalBytes } from '../protocol/index.js';
+import { createBreather } from '../store/breather.js';
 import type { Sql } from '../store/connection.js';
 import {
   appendNotaryEntries,
@@ -21,7 +22,6 @@ import {
   type StreamName,
 } from '../store/notary.js';
 import { readNotaryState } from '../store/notary-log.js';
-import { createBreather } from './breather.js';
 import { originOf } from './checkpoints.js';
 import { createNotaryEntryMaker } from './notary-entry.js';
 

@@ -4,7 +4,6 @@ import {
   KEY_DIRECTORY_AGE_MAX_SECS,
   type KeyDirectory,
   type KeyValidity,
-  keyStatusAt,
   parseInstant,
   verifyKeyDirectory,
 } from '../protocol/index.js';
@@ -87,6 +86,3 @@ function readBound(value: unknown): bigint | null | undefined {
   if (value === null || value === undefined) return null;
   return typeof value === 'string' ? parseInstant(value) : undefined;
 }
-
-/** Whether a key was valid at an instant: `active`, or why not. */
-export const statusAt = keyStatusAt;

@@ -1,6 +1,7 @@
 /** A checkpoint: origin, the log's signature, and the witnesses' cosignatures. */
 import {
   type Checkpoint,
+  encodeBase64,
   isKeyName,
   NOTE_ED25519,
   type NoteSignature,
@@ -13,7 +14,7 @@ import {
 import { encodeHex, formatMicros, INSTANT_MICROS_MAX } from '../protocol/index.js';
 import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { streamOfOrigin } from './log-entry.js';
-import { entryKeyOf, readStreamCheckpoint } from './notary-steps.js';
+import { entryKeyOf, readStreamBody, readStreamCheckpoint } from './notary-steps.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type Trust } from './trust.js';
 
 /** Checks a signed note as a checkpoint; the checkpoint when it could be read, whether or not its signature holds. */
@@ -31,6 +32,24 @@ export function checkCheckpoint(findings: Findings, note: unknown, trust: Trust)
 
 const NO_WITNESS =
   'that everybody is shown the same log: no witness was asked for (--witness), so the sequencer alone vouches for it';
+
+const COVERING = 'have cosigned a checkpoint of the notary log that covers this one';
+
+/** Checks that the witnesses, if any are asked for, vouch through the notary log for a root that is not in a note. */
+export function checkWitnessedRoot(
+  findings: Findings,
+  { origin, size, root }: { origin: string; size: number; root: Uint8Array },
+  { witnesses, quorum, notarised }: Trust,
+): void {
+  if (quorum === 0) {
+    unproven(findings, NO_WITNESS);
+    return;
+  }
+  const stream = readStreamBody(`${origin}\n${size}\n${encodeBase64(root)}\n`);
+  const covered = stream?.checkpoint.origin === origin && notarised?.has(entryKeyOf(stream)) === true;
+  const what = `${quorum} of ${witnesses.length} witnesses ${COVERING}`;
+  check(findings, what, covered, covered ? undefined : 'no proof was given that it does, at this size');
+}
 
 const NOT_NOTARISED =
   'none of them has, and no proof was given that a notary log they cosigned covers it at this size';
@@ -100,7 +119,7 @@ function checkWitnesses(findings: Findings, note: string, { witnesses, quorum, n
   const members = `${quorum} of ${witnesses.length} witnesses`;
   unproven(findings, 'what came after the time of the last cosignature');
   if (stream !== undefined && notarised?.has(entryKeyOf(stream))) {
-    check(findings, `${members} have cosigned a checkpoint of the notary log that covers this one`, true);
+    check(findings, `${members} ${COVERING}`, true);
     return;
   }
   const what = `${members} have cosigned the checkpoint`;

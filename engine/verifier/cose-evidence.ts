@@ -7,9 +7,9 @@ import {
   verifyReceiptSignature,
 } from '../log/index.js';
 import { encodeHex, equalBytes, portableSha256 } from '../protocol/index.js';
-import { checkOrigin } from './checkpoint-steps.js';
+import { checkOrigin, checkWitnessedRoot } from './checkpoint-steps.js';
 import type { CheckedEvent } from './event-steps.js';
-import { check, type Findings, malformed, missing, unproven } from './findings.js';
+import { check, type Findings, malformed, missing } from './findings.js';
 import { entryHash, hashNode } from './hashing.js';
 import { checkStream } from './inclusion-steps.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type SequencerKey, type Trust } from './trust.js';
@@ -44,7 +44,10 @@ export function checkCoseEvidence(
     receipt.proof.kind === 'inclusion'
       ? includedRoot(findings, receipt, events, trust)
       : consistentRoot(findings, receipt, roots);
-  if (root !== undefined) checkSignature(findings, receipt, root, trust);
+  if (root === undefined) return;
+  checkSignature(findings, receipt, root, trust);
+  const size = receipt.proof.kind === 'inclusion' ? receipt.proof.size : receipt.proof.to;
+  checkWitnessedRoot(findings, { origin: receipt.origin, size, root }, trust);
 }
 
 /** The root that the proof leads to from the event's entry. Only the right event leads to the signed one. */
@@ -118,5 +121,4 @@ function checkSignature(findings: Findings, receipt: CoseReceipt, root: Uint8Arr
   const signed = isSigned(receipt, root, trust);
   const detail = signed ? nameOfKey(key) : 'it has signed another root, or the receipt was changed';
   check(findings, "the sequencer's key has signed the root", signed, detail);
-  unproven(findings, 'that everybody is shown the same log: receipts are not cosigned by witnesses');
 }

@@ -2,7 +2,7 @@ import type { Checkpoint } from '../log/index.js';
 import { parseInstant } from '../protocol/index.js';
 import { type CheckedEvent, checkEvent, checkSameEvent } from './event-steps.js';
 import { isObject, type JsonObject, readCount } from './fields.js';
-import { check, type Findings, unproven } from './findings.js';
+import { check, type Findings, missing, unproven } from './findings.js';
 import { checkGroupReceipt } from './group-receipt-steps.js';
 import { checkReceipt } from './receipt-steps.js';
 import type { Trust } from './trust.js';
@@ -34,7 +34,15 @@ export function checkEventEvidence(
     const same = numbers.every((number) => number === undefined || number === sequence);
     check(findings, 'the reply gives the event the number of its receipt', same, `number ${sequence}`);
   }
+  if (isAbsent(receipt) && isAbsent(group)) missing(findings, 'the reply has no receipt');
+  if (isAbsent(group)) checkWitnessable(findings, trust);
   return isAbsent(group) ? undefined : checkGroupReceipt(findings, group, event, receipted, trust);
+}
+
+/** An event receipt names no root: witnesses, if they are asked for, cannot vouch for it. */
+export function checkWitnessable(findings: Findings, { quorum }: Trust): void {
+  if (quorum > 0)
+    missing(findings, 'witnesses vouch for checkpoints only: take the group receipt or a proof file as well');
 }
 
 function isAbsent(value: unknown): boolean {

@@ -8,6 +8,7 @@ import {
   FIXED,
   formatUuid,
   JcsError,
+  keyStatusAt,
   parseVesEnvelope,
   payloadAad,
   payloadCipherHash,
@@ -17,7 +18,6 @@ import {
   verifyStrict,
   vesLeaf,
 } from '../protocol/index.js';
-import { statusAt } from './agent-directory.js';
 import { check, type Findings, malformed, unproven } from './findings.js';
 import type { Trust } from './trust.js';
 
@@ -121,7 +121,7 @@ function checkAgentSignature(
     const good = key !== undefined && verifyStrict(signature, signingHash, key.publicKey);
     const detail = key === undefined ? `the directory has no key ${agentKeyId}` : `key ${agentKeyId}`;
     if (check(findings, SIGNED, good, detail) && key !== undefined && sequencedAtMicros !== undefined) {
-      const status = statusAt(key.validity, sequencedAtMicros);
+      const status = keyStatusAt(key.validity, sequencedAtMicros);
       const when = "by the sequencer's clock";
       const found = status === 'active' ? when : `it was ${status.replaceAll('_', ' ')}, ${when}`;
       check(findings, "the agent's key was valid when the event was sequenced", status === 'active', found);

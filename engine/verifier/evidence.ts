@@ -94,7 +94,7 @@ function classify(json: JsonObject): Evidence[] | Problem {
   if (has('from', 'to', 'hashes')) return [{ kind: 'consistency', proof: json, notes: [] }];
   if (has('directorySignature')) return [{ kind: 'agent-keys', json }];
   if (has('public_keys')) return { problem: "It lists the sequencer's keys: give it with --keys" };
-  if (has('ves_version', 'event_id'))
+  if (has('envelope') || has('ves_version', 'event_id'))
     return { problem: 'It is an event without a receipt: give it with --event' };
   if (has('error')) return { problem: `It is an error of the server: ${JSON.stringify(json.error)}` };
   return NOTHING;

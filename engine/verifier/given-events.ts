@@ -15,7 +15,7 @@ export type GivenEvent =
   | { readonly stream: 'ves'; readonly envelope: JsonObject; readonly event: CheckedEvent }
   | { readonly stream: 'legacy'; readonly event: LegacyEnvelope };
 
-/** Reads an event, a request with `events`, or a reply with an `envelope`. */
+/** Reads an event, a request with `events`, such a request with its reply, or a reply with an `envelope`. */
 export function readGivenEvents(text: string): GivenEvent[] | Problem {
   let json: unknown;
   try {
@@ -25,7 +25,8 @@ export function readGivenEvents(text: string): GivenEvent[] | Problem {
   }
   if (!isObject(json)) return { problem: 'It is not an event' };
   if (!('ves_version' in json) && 'payload_hash' in json) return readLegacy(text);
-  const list = Array.isArray(json.events) ? json.events : [json.envelope ?? json];
+  const holder = isObject(json.request) ? json.request : json;
+  const list = Array.isArray(holder.events) ? holder.events : [json.envelope ?? json];
   const events: GivenEvent[] = [];
   for (const envelope of list as unknown[]) {
     const event = readEvent(envelope);

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../log/index.js';
-import { sequencedAtOf } from './event-evidence.js';
+import { checkWitnessable, sequencedAtOf } from './event-evidence.js';
 import { type CheckedEvent, checkEvent } from './event-steps.js';
 import { isObject, type JsonObject, readUuid } from './fields.js';
 import { check, createFindings, type Findings, missing, unproven, verdictOf } from './findings.js';
@@ -64,6 +64,7 @@ function checkOne(
   const event = checkEvent(own, envelope, trust, sequencedAtOf(receipt));
   const sequence = event && receipt !== undefined ? checkReceipt(own, receipt, event, trust) : undefined;
   if (event && group) checkProof(own, event, group, sequence);
+  if (group === undefined) checkWitnessable(own, trust);
   const numbered = sequence ?? group?.proofs.get(id)?.sequence;
   const name = `event ${id}`;
   if (verdictOf(own) === 'invalid')

@@ -56,7 +56,11 @@ export function checkNotaryEvidence(findings: Findings, reply: JsonObject, trust
   const { origin, size, root } = stream.checkpoint;
   const what = `the entry is that of the stream's checkpoint`;
   check(findings, what, about !== undefined, `size ${size} of ${origin}, root ${encodeHex(root)}`);
-  unproven(findings, "that an event is in the stream's log: that takes an inclusion proof at this size");
+  unproven(
+    findings,
+    "that an event is in the stream's log: that takes an inclusion proof at this size",
+    'that the notary log holds no other entry of the stream that contradicts this one',
+  );
   return [stream.checkpoint, notary];
 }
 

@@ -180,7 +180,7 @@ function verifyOne(
       return checkConsistencyEvidence(findings, evidence.proof, notes, trust);
     }
     case 'inclusion':
-      return one(checkInclusionEvidence(findings, evidence.json, events[0], trust));
+      return one(checkInclusionEvidence(findings, evidence.json, events, trust));
     case 'notary-proof':
       return checkNotaryEvidence(findings, evidence.json, trust);
     case 'ves-proof':

@@ -528,6 +528,7 @@ describe('what was changed in the database', () => {
     await expect(open().inclusion(stream.log, 301, 600)).resolves.toBeDefined(); // by the tile, which is right
     await dropTiles(sql, stream.log);
     await expect(open().inclusion(stream.log, 301, 600)).rejects.toMatchObject(broken);
+    await expect(open().consistency(stream.log, 310, 350)).rejects.toMatchObject(broken);
     await expect(open().recordRoot(stream.log, 310)).rejects.toMatchObject(broken);
     await expect(open().integrate(stream.log, 10)).rejects.toMatchObject(broken);
     expect(await storedTiles(stream)).toEqual([]);

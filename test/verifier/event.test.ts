@@ -135,7 +135,9 @@ describe('an event with its receipts', () => {
     expect(withReceipt({ sequenceNumber: '2' })).toEqual(['the receipt is well-formed']);
     expect(withReceipt({ sequenceNumber: 2 ** 53 })).toEqual(['the receipt is well-formed']);
     expect(withReceipt({ eventId: eventId(3) })).toEqual(['the receipt names this event']);
-    expect(failures(verifyOne({ ...replyOf(2), receipt: null }))).toEqual(['the receipt is well-formed']);
+    expect(failures(verifyOne({ ...replyOf(2), receipt: 7 }))).toEqual(['the receipt is well-formed']);
+    const none = verifyOne({ ...replyOf(2), receipt: null, group_receipt: null });
+    expect([none.verdict, none.missing]).toEqual(['unjudged', ['the reply has no receipt']]);
   });
 
   test('is not valid when it is another event than the holder’s', () => {

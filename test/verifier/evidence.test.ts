@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readEvidence, readGivenEvents, readSequencerKeys } from '../../engine/verifier/index.js';
@@ -135,11 +136,25 @@ describe('a given event', () => {
     expect(idsOf(events[0]!.envelope)).toEqual([events[0]!.envelope.event_id]);
     expect(idsOf(replyOf(2))).toEqual([events[1]!.envelope.event_id]);
     expect(idsOf(ingestRequest())).toEqual(events.slice(2).map(({ envelope }) => envelope.event_id));
+    expect(idsOf({ request: ingestRequest(), reply: ingestReply() })).toEqual(idsOf(ingestRequest()));
     expect(idsOf('{')).toContain('not valid JSON');
     expect(idsOf('7')).toContain('not an event');
     expect(idsOf({})).toContain('ves_version');
     expect(idsOf({ payload_hash: 'x' })).toContain('event_id');
   });
+});
+
+test('the verifier is pure: no Node, no global that a browser lacks', () => {
+  const room = new URL('../../engine/verifier/', import.meta.url);
+  const sources = readdirSync(room);
+  expect(sources.length).toBeGreaterThan(20);
+  for (const name of sources) {
+    const text = readFileSync(new URL(name, room), 'utf8');
+    for (const [, specifier] of text.matchAll(/from '([^']+)'/g))
+      expect(specifier, name).toMatch(/^(\.\/[a-z-]+|\.\.\/(log|protocol)\/index)\.js$/);
+    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '').replace(/'(?:[^'\\\n]|\\.)*'/g, "''");
+    expect(code, name).not.toMatch(/\b(Buffer|process|require|setImmediate|fetch|Date)\b/);
+  }
 });
 
 describe('keys', () => {

@@ -5,6 +5,7 @@ import {
   AGENT,
   BASE,
   checkpointOf,
+  coseInclusionOf,
   entryOf,
   events,
   inclusionOf,
@@ -138,6 +139,8 @@ describe("a proof in a stream's log in JSON", () => {
       true,
     ]);
     expect(failures(verifyOne(inclusionReplyOf(3), own))[0]).toBe("the leaf is the event's log entry");
+    const all = { events: events.map(({ envelope }) => envelope) };
+    expect(verifyOne(inclusionReplyOf(4), all).verdict).toBe('valid');
   });
 
   test('is not valid with anything changed', () => {
@@ -199,6 +202,8 @@ describe('witnesses', () => {
     ['a proof file, in JSON', tlogProofOf(2, 3), notaryReplyOf(3)],
     ['an event with its receipts', replyOf(2, 3), notaryReplyOf(3)],
     ['a checkpoint', checkpointOf(3), notaryProofOf(3)],
+    ['a COSE receipt', coseInclusionOf(2, 3), notaryProofOf(3)],
+    ['an inclusion proof', inclusionReplyOf(2, 3), notaryProofOf(3)],
   ])('vouch for streams through the notary log: %s', (_, content, proof) => {
     for (const files of [
       [content, proof],
@@ -210,7 +215,20 @@ describe('witnesses', () => {
     }
   });
 
+  test('cannot vouch for an event receipt alone', () => {
+    const { group_receipt: _, ...reply } = replyOf(2);
+    for (const content of [reply, { receipts: [reply.receipt] }]) {
+      const report = verifyOne(content, { ...own, trust });
+      expect([report.verdict, report.missing]).toEqual([
+        'unjudged',
+        [expect.stringContaining('witnesses vouch for')],
+      ]);
+    }
+  });
+
   test('vouch for no other size, and not without their quorum', () => {
+    const cose = verifyAll([coseInclusionOf(2, 4), notaryProofOf(3)], { trust, ...own });
+    expect(failures(cose[0]!)).toEqual([`${covered}: no proof was given that it does, at this size`]);
     const other = verifyAll([tlogProofOf(2, 4), notaryProofOf(3)], { trust });
     expect(failures(other[0]!)[0]).toContain('no proof was given that a notary log they cosigned covers it');
     const strangers = { ...trust, witnesses: keys.map((key) => ({ ...key, publicKey: stranger.publicKey })) };
