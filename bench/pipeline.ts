@@ -40,6 +40,8 @@ export interface StageCosts {
   readonly main: number;
   readonly verify: number;
   readonly partition: number;
+  /** Tiles and commitments, made behind the events. */
+  readonly proof: number;
   readonly runtime: number;
   readonly postgres: number;
   readonly generator: number;
@@ -346,7 +348,7 @@ async function describeRun(
 }
 
 function stageCosts(events: number, result: LoadResult, begin: Clocks, end: Clocks): StageCosts {
-  const sums = { main: 0, verify: 0, partition: 0, runtime: 0 };
+  const sums = { main: 0, verify: 0, partition: 0, proof: 0, runtime: 0 };
   for (const [name, micros] of end.threads) {
     const stage = name.replace(/-.*/, '') as keyof typeof sums;
     sums[stage] += micros - (begin.threads.get(name) ?? 0);
@@ -361,6 +363,7 @@ function stageCosts(events: number, result: LoadResult, begin: Clocks, end: Cloc
     main: per(all.main),
     verify: per(all.verify),
     partition: per(all.partition),
+    proof: per(all.proof),
     runtime: per(all.runtime),
     postgres: per(all.postgres),
     generator: per(all.generator),

@@ -45,7 +45,7 @@ export function threadTimes(pid: number): CpuTimes {
     const directory = `/proc/${pid}/task/${tid}`;
     const name = statFields(`${directory}/stat`)?.name;
     if (name === undefined) continue;
-    const stage = Number(tid) === pid ? 'main' : /^(verify|partition)-/.test(name) ? name : 'runtime';
+    const stage = Number(tid) === pid ? 'main' : /^(verify|partition|proof)-/.test(name) ? name : 'runtime';
     times.set(stage, (times.get(stage) ?? 0) + taskMicros(directory));
   }
   return times;

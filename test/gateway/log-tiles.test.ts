@@ -25,19 +25,18 @@ const PUBLIC_STORE = '88888888-8888-4888-8888-888888888888';
 const FOR_EVER = 'max-age=31536000, immutable';
 
 let g: TestGateway;
-/** 600 events in the tenant's own store. */
-let stream: FilledStream;
 let publicStream: FilledStream;
 beforeAll(async () => {
   g = await startTestGateway({
     env: { PUBLIC_LOGS: `${PUBLIC_TENANT},${OTHER_TENANT}/${PUBLIC_STORE}` },
   });
-  stream = await fillStream(g.sql, 600, { tenantId: TENANT, storeId: STORE });
+  await fillStream(g.sql, 600, { tenantId: TENANT, storeId: STORE });
   publicStream = await fillStream(g.sql, 300, { tenantId: PUBLIC_TENANT, storeId: STORE });
 });
 afterAll(() => g.close());
 
 const pathOf = ({ log }: FilledStream) => `/log/${log.tenantId}/${log.storeId}`;
+/** A log of 600 entries. */
 const base = `/log/${TENANT}/${STORE}`;
 const get = (path: string, options: Parameters<TestGateway['call']>[2] = {}) => g.call('GET', path, options);
 
@@ -134,7 +133,7 @@ describe('paths', () => {
   async function rawGet(path: string): Promise<string> {
     const raw = openRaw(g.port);
     raw.socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nx-api-key: ${await g.apiKey()}\r\n\r\n`);
-    const reply = await raw.until('}}');
+    const reply = await raw.until('"}');
     raw.socket.destroy();
     return reply;
   }
