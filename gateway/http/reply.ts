@@ -72,8 +72,11 @@ export function writeReply(
     for (const [name, value] of how.headers) res.writeHeader(name, value);
     for (const [name, value] of reply.headers ?? []) res.writeHeader(name, value);
     // uWS would send the body of an answer to HEAD as well.
-    if (notModified) res.endWithoutBody(undefined, how.close);
-    else if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);
+    if (notModified) {
+      // With arguments uWS would write a length, and a wrong one.
+      if (how.close) res.writeHeader('connection', 'close');
+      res.endWithoutBody();
+    } else if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);
     else res.end(reply.body, how.close);
   });
 }
