@@ -4,11 +4,12 @@
  * of numbers into that list.
  */
 import {
-  createGroupPaths,
   createNodeHasher,
   formatCheckpoint,
   formatNote,
   type GroupTree,
+  type OpenGroupTree,
+  openGroupTree,
   signNote,
 } from '../engine/log/index.js';
 import { FIXED, formatUuid } from '../engine/protocol/index.js';
@@ -32,26 +33,32 @@ export function createGroupReceiptRenderer(
     signInto(message, signature);
     return signature;
   };
-  /** The requests of a group share its checkpoint. */
-  const checkpoints = new WeakMap<GroupTree, string>();
+  /** What the requests of a group and stream share. */
+  const shared = new WeakMap<GroupTree, { readonly tree: OpenGroupTree; readonly checkpoint: string }>();
+
+  function open(tree: GroupTree, request: VesRequest) {
+    const known = shared.get(tree);
+    if (known !== undefined) return known;
+    const opened = openGroupTree(tree, hashNode);
+    const fresh = { tree: opened, checkpoint: signCheckpoint(tree.after, opened.root, request) };
+    shared.set(tree, fresh);
+    return fresh;
+  }
 
   /** L5: the group is committed, and the root was recorded under the stream's lock in the same transaction. */
-  function checkpoint(tree: GroupTree, root: Uint8Array, request: VesRequest): string {
-    const known = checkpoints.get(tree);
-    if (known !== undefined) return known;
+  function signCheckpoint(size: number, root: Uint8Array, request: VesRequest): string {
     const { fixed, fixedOffset } = request.events[0]!.envelope;
     const tenant = formatUuid(fixed, fixedOffset + FIXED.tenantId);
     const store = formatUuid(fixed, fixedOffset + FIXED.storeId);
     const name = `${origin}/${tenant}/${store}`;
-    const body = formatCheckpoint({ origin: name, size: tree.after, root });
+    const body = formatCheckpoint({ origin: name, size, root });
     const note = formatNote(body, [signNote(body, { name, publicKey: identity.publicKey, sign })]);
-    const text = JSON.stringify(note);
-    checkpoints.set(tree, text);
-    return text;
+    return JSON.stringify(note);
   }
 
   function render(tree: GroupTree, request: VesRequest, result: RequestOutcome): string {
-    const paths = createGroupPaths(tree, hashNode);
+    const { tree: opened, checkpoint } = open(tree, request);
+    const paths = opened.paths();
     const proofs: string[] = [];
     for (let i = 0; i < request.events.length; i++) {
       const at = i * outcome.EVENT_NUMBERS;
@@ -65,7 +72,7 @@ export function createGroupReceiptRenderer(
     }
     if (proofs.length === 0) return '';
     const hashes = paths.hashes.map((hash) => `"${hex(hash)}"`).join(',');
-    return `{"checkpoint":${checkpoint(tree, paths.root, request)},"treeSize":${tree.after},"rootHash":"${hex(paths.root)}","hashes":[${hashes}],"proofs":[${proofs.join(',')}]}`;
+    return `{"checkpoint":${checkpoint},"treeSize":${tree.after},"rootHash":"${hex(opened.root)}","hashes":[${hashes}],"proofs":[${proofs.join(',')}]}`;
   }
 
   return (request, result) => {

@@ -5,6 +5,7 @@
  */
 import {
   canonicalize,
+  copyBytes,
   DOMAIN,
   decodeEncryptedPayload,
   FIXED,
@@ -68,7 +69,6 @@ export interface VesRowChecker {
   leaveOut(target: VesRowTarget, index: number): void;
 }
 
-const NO_FAULTS: Fault[] = [];
 const PLAIN_LABEL = DOMAIN.payloadPlain.length;
 /** Offsets in the signing preimage: label 15, version 4, four ids 64, key id 4, then the strings. */
 const SIGNING_IDS = 19;
@@ -89,53 +89,40 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
     sha256(bytes, hash, 0);
     return hash;
   };
-  let payloadScratch = Buffer.alloc(64 * 1024);
-  payloadScratch.set(DOMAIN.payloadPlain);
-  let scratch = Buffer.alloc(16 * 1024);
-  const second = Buffer.alloc(73);
-  second.set(DOMAIN.eventSigV2);
+  const payloadScratch = createScratch(DOMAIN.payloadPlain);
+  const signingScratch = createScratch(DOMAIN.eventSigV1);
+  const secondScratch = createScratch(DOMAIN.eventSigV2);
+  const entityScratch = createScratch(new Uint8Array(0));
   const leaf = Buffer.alloc(LEAF_PREFIX_BYTES + VES_LEAF_BYTES);
   leaf.set(DOMAIN.leaf, LEAF_PREFIX_BYTES);
   const vesLeaf = leaf.subarray(LEAF_PREFIX_BYTES);
 
   /** The SHA-256 of `label ‖ payload`. */
   function hashPayload({ bytes, at, length }: Tuple): void {
-    const size = PLAIN_LABEL + length[VES.payload]!;
-    if (payloadScratch.length < size) {
-      payloadScratch = Buffer.alloc(2 * size);
-      payloadScratch.set(DOMAIN.payloadPlain);
-    }
-    bytes.copy(payloadScratch, PLAIN_LABEL, at[VES.payload]!, at[VES.payload]! + length[VES.payload]!);
-    sha256(payloadScratch.subarray(0, size), digest, 0);
-  }
-
-  function scratchOf(size: number): Buffer {
-    if (scratch.length < size) scratch = Buffer.alloc(2 * size);
-    return scratch;
+    const from = at[VES.payload]!;
+    const preimage = payloadScratch(PLAIN_LABEL + length[VES.payload]!);
+    bytes.copy(preimage, PLAIN_LABEL, from, from + length[VES.payload]!);
+    sha256(preimage, digest, 0);
   }
 
   /** Writes what the agent signed, as the columns give it, to `target[offset, offset + 32)`. */
   function writeSigningHash({ bytes, at, length }: Tuple, target: Buffer, offset: number): void {
     const stringsFrom = at[VES.entityType]! - 4;
-    const stringsTo = at[VES.createdAt]! + length[VES.createdAt]!;
-    const strings = stringsTo - stringsFrom;
-    const preimage = scratchOf(SIGNING_STRINGS + strings + 4 + 64);
-    preimage.set(DOMAIN.eventSigV1);
+    const strings = at[VES.createdAt]! + length[VES.createdAt]! - stringsFrom;
+    const preimage = signingScratch(SIGNING_STRINGS + strings + 4 + 64);
     preimage.writeUInt32BE(bytes.readUInt16BE(at[VES.vesVersion]!), SIGNING_IDS - 4);
     const ids = at[VES.tenant]!;
     // tenant, store, event and agent stand next to each other, each behind its length word
     for (let id = 0; id < 4; id++)
-      for (let i = 0; i < 16; i++) preimage[SIGNING_IDS + 16 * id + i] = bytes[ids + ID_STRIDE * id + i]!;
-    bytes.copy(preimage, SIGNING_KEY, at[VES.agentKeyId]! + 4, at[VES.agentKeyId]! + 8);
-    bytes.copy(preimage, SIGNING_STRINGS, stringsFrom, stringsTo);
-    let end = SIGNING_STRINGS + strings;
-    const kind = bytes.readUInt16BE(at[VES.payloadKind]!);
-    preimage.writeUInt32BE(kind, end);
-    end += 4;
+      copyBytes(bytes, ids + ID_STRIDE * id, preimage, SIGNING_IDS + 16 * id, 16);
+    copyBytes(bytes, at[VES.agentKeyId]! + 4, preimage, SIGNING_KEY, 4);
+    let end = copyBytes(bytes, stringsFrom, preimage, SIGNING_STRINGS, strings);
+    end = preimage.writeUInt32BE(bytes.readUInt16BE(at[VES.payloadKind]!), end);
     const hashes = at[VES.hashes]! + 96;
     const given = length[VES.hashes]! - 96;
-    for (let i = 0; i < 64; i++) preimage[end + i] = i < given ? bytes[hashes + i]! : 0;
-    sha256(preimage.subarray(0, end + 64), target, offset);
+    copyBytes(bytes, hashes, preimage, end, given);
+    for (let i = given; i < 64; i++) preimage[end + i] = 0;
+    sha256(preimage, target, offset);
     if (bytes.readUInt16BE(at[VES.vesVersion]!) === 2) writeSecond(bytes, at, length, target, offset);
   }
 
@@ -147,40 +134,35 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
     target: Buffer,
     offset: number,
   ): void {
-    let end = DOMAIN.eventSigV2.length;
-    target.copy(second, end, offset, offset + 32);
-    end += 32;
-    for (const column of [VES.command, VES.baseVersion]) {
-      const present = length[column]! >= 0;
-      second[end++] = present ? 1 : 0;
-      if (present) end += bytes.copy(second, end, at[column]!, at[column]! + length[column]!);
-    }
-    sha256(second.subarray(0, end), target, offset);
+    const command = Math.max(0, length[VES.command]!);
+    const base = Math.max(0, length[VES.baseVersion]!);
+    const preimage = secondScratch(DOMAIN.eventSigV2.length + 32 + 1 + command + 1 + base);
+    let end = copyBytes(target, offset, preimage, DOMAIN.eventSigV2.length, 32);
+    preimage[end++] = command === 0 ? 0 : 1;
+    end = copyBytes(bytes, at[VES.command]!, preimage, end, command);
+    preimage[end++] = base === 0 ? 0 : 1;
+    copyBytes(bytes, at[VES.baseVersion]!, preimage, end, base);
+    sha256(preimage, target, offset);
   }
 
   function writeEntityKey({ bytes, at, length }: Tuple): void {
     const typeFrom = at[VES.entityType]! - 4;
-    const typeTo = at[VES.entityType]! + length[VES.entityType]!;
-    const idFrom = at[VES.entityId]!;
-    const preimage = scratchOf(32 + typeTo - typeFrom + length[VES.entityId]!);
+    const type = 4 + length[VES.entityType]!;
+    const preimage = entityScratch(32 + type + length[VES.entityId]!);
     const ids = at[VES.tenant]!;
-    for (let i = 0; i < 16; i++) {
-      preimage[i] = bytes[ids + i]!;
-      preimage[16 + i] = bytes[ids + ID_STRIDE + i]!;
-    }
-    let end = 32 + bytes.copy(preimage, 32, typeFrom, typeTo);
-    end += bytes.copy(preimage, end, idFrom, idFrom + length[VES.entityId]!);
-    sha256(preimage.subarray(0, end), digest, 0);
+    copyBytes(bytes, ids, preimage, 0, 16);
+    copyBytes(bytes, ids + ID_STRIDE, preimage, 16, 16);
+    const end = copyBytes(bytes, typeFrom, preimage, 32, type);
+    copyBytes(bytes, at[VES.entityId]!, preimage, end, length[VES.entityId]!);
+    sha256(preimage, digest, 0);
   }
 
   function writeLeaf({ bytes, at }: Tuple, target: VesRowTarget, index: number): void {
     const ids = at[VES.tenant]!;
-    for (let i = 0; i < 16; i++) {
-      vesLeaf[11 + i] = bytes[ids + i]!;
-      vesLeaf[27 + i] = bytes[ids + ID_STRIDE + i]!;
-    }
-    for (let i = 0; i < 8; i++) vesLeaf[VES_LEAF_SEQUENCE_OFFSET + i] = bytes[at[VES.sequence]! + i]!;
-    bytes.copy(vesLeaf, VES_LEAF_SEQUENCE_OFFSET + 8, at[VES.hashes]!, at[VES.hashes]! + 96);
+    copyBytes(bytes, ids, vesLeaf, 11, 16);
+    copyBytes(bytes, ids + ID_STRIDE, vesLeaf, 27, 16);
+    copyBytes(bytes, at[VES.sequence]!, vesLeaf, VES_LEAF_SEQUENCE_OFFSET, 8);
+    copyBytes(bytes, at[VES.hashes]!, vesLeaf, VES_LEAF_SEQUENCE_OFFSET + 8, 96);
     sha256(leaf, target.leaves, 32 * index);
     if (target.vesLeaves) sha256(vesLeaf, target.vesLeaves, 32 * index);
   }
@@ -206,7 +188,7 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
     if (typeof derived === 'string')
       return { check: 'cipher-hash', column: 'payload', message: `the encryption envelope ${derived}` };
     const stored = at[VES.hashes]! + 128;
-    if (bytes.compare(derived, 0, 32, stored, stored + 32) === 0) return undefined;
+    if (isEqual(derived, 0, bytes, stored, 32)) return undefined;
     const message = 'the encryption envelope does not hash to payload_cipher_hash';
     return { check: 'cipher-hash', column: 'payload, or hashes (payload_cipher_hash)', message };
   }
@@ -237,51 +219,24 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
         const message = `payload_kind is ${kind}, and hashes has ${length[VES.hashes]} bytes`;
         return [{ check: 'row-shape', column: 'payload_kind or hashes', message }];
       }
-      let faults = NO_FAULTS;
-      const fail = (fault: Fault) => {
-        if (faults === NO_FAULTS) faults = [];
-        faults.push(fault);
-      };
+      const faults: Fault[] = [];
       if (kind === 0) {
         hashPayload(tuple);
-        if (!equal32(digest, 0, bytes, hashes + 96))
-          fail({
-            check: 'payload-hash',
-            column: 'payload, or hashes (payload_plain_hash)',
-            message: 'the payload does not hash to payload_plain_hash',
-          });
+        if (!isEqual(digest, 0, bytes, hashes + 96, 32)) faults.push(WRONG_PAYLOAD);
       } else {
         const fault = cipherFault(tuple);
-        if (fault) fail(fault);
+        if (fault) faults.push(fault);
       }
       writeEntityKey(tuple);
-      const key = at[VES.entityKey]!;
-      if (digest.compare(bytes, key, key + 8, 0, 8) !== 0)
-        fail({
-          check: 'entity-key',
-          column: 'entity_key, entity_type or entity_id',
-          message: 'entity_key is not that of the entity',
-        });
+      if (!isEqual(digest, 0, bytes, at[VES.entityKey]!, 8)) faults.push(WRONG_ENTITY_KEY);
       writeSigningHash(tuple, target.signed, 96 * index);
-      if (!equal32(target.signed, 96 * index, bytes, hashes))
-        fail({
-          check: 'signing-hash',
-          column: `hashes (event_signing_hash), or a signed column (${SIGNED_COLUMNS})`,
-          message: 'event_signing_hash is not the hash of the signed columns',
-        });
-      bytes.copy(target.signed, 96 * index + 32, hashes + 32, hashes + 96);
+      if (!isEqual(target.signed, 96 * index, bytes, hashes, 32)) faults.push({ ...WRONG_SIGNING_HASH });
+      copyBytes(bytes, hashes + 32, target.signed, 96 * index + 32, 64);
       writeLeaf(tuple, target, index);
+      const check = at[VES.rowCheck]!;
       const checked = length[VES.rowCheck] === 4;
-      if (
-        checked &&
-        tupleCheck(bytes, start + CHECKED_FROM, at[VES.rowCheck]! - 4) !==
-          bytes.readInt32BE(at[VES.rowCheck]!)
-      )
-        fail({
-          check: 'row-check',
-          column: 'row_check, command_id, base_version, or a column named by another check',
-          message: 'row_check is not the CRC-32 of the row',
-        });
+      if (checked && tupleCheck(bytes, start + CHECKED_FROM, check - 4) !== bytes.readInt32BE(check))
+        faults.push(WRONG_ROW_CHECK);
       return faults;
     },
     leaveOut({ leaves, vesLeaves, signed }, index) {
@@ -292,7 +247,55 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
   };
 }
 
-function equal32(a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number): boolean {
-  for (let i = 0; i < 32; i++) if (a[aOffset + i] !== b[bOffset + i]) return false;
+function isEqual(a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[aOffset + i] !== b[bOffset + i]) return false;
   return true;
 }
+
+/** Sizes up to which views are kept. */
+const VIEWS_MAX = 4096;
+
+/**
+ * A growing buffer that begins with a label, cut to the size asked for. Sizes repeat from row to row and a view costs as much as
+ * hashing a hundred bytes, so the views are kept.
+ */
+function createScratch(label: Uint8Array): (size: number) => Buffer {
+  const create = (size: number) => {
+    const created = Buffer.alloc(size);
+    created.set(label);
+    return created;
+  };
+  const views = new Array<Buffer | undefined>(VIEWS_MAX).fill(undefined);
+  const small = create(VIEWS_MAX);
+  let large = small;
+  return (size) => {
+    if (size < VIEWS_MAX) {
+      let view = views[size];
+      if (view === undefined) view = views[size] = small.subarray(0, size);
+      return view;
+    }
+    if (large.length < size) large = create(2 * size);
+    return large.subarray(0, size);
+  };
+}
+
+const WRONG_PAYLOAD: Fault = {
+  check: 'payload-hash',
+  column: 'payload, or hashes (payload_plain_hash)',
+  message: 'the payload does not hash to payload_plain_hash',
+};
+const WRONG_ENTITY_KEY: Fault = {
+  check: 'entity-key',
+  column: 'entity_key, entity_type or entity_id',
+  message: 'entity_key is not that of the entity',
+};
+const WRONG_SIGNING_HASH: Fault = {
+  check: 'signing-hash',
+  column: `hashes (event_signing_hash), or a signed column: ${SIGNED_COLUMNS}`,
+  message: 'event_signing_hash is not the hash of the signed columns',
+};
+const WRONG_ROW_CHECK: Fault = {
+  check: 'row-check',
+  column: 'row_check, command_id, base_version, or a column named by another check',
+  message: 'row_check is not the CRC-32 of the row',
+};

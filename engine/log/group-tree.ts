@@ -6,7 +6,7 @@
  * slice that a group adds, together with the frontier before it, answers for every node on the paths of the group's
  * leaves: a left neighbour that ended before the group is a subtree of the frontier, everything else is in the slice.
  */
-import { decodeFrontier, type Frontier } from './frontier.js';
+import { decodeFrontier } from './frontier.js';
 import { HASH_BYTES, type NodeHasher } from './tree.js';
 
 /** A group's part of a log: leaves [before, after). Plain bytes; travels between threads. */
@@ -47,8 +47,6 @@ export type PathStep = number;
 
 /** Inclusion paths of several leaves in the tree after the group, sharing their hashes. */
 export interface GroupPaths {
-  /** Root of the tree after the group, 32 bytes. */
-  readonly root: Uint8Array;
   /** The hashes that the paths so far use. */
   readonly hashes: readonly Uint8Array[];
   /**
@@ -60,56 +58,66 @@ export interface GroupPaths {
   pathOf(leafIndex: number): PathStep[];
 }
 
-/** Opens a group's tree for paths. */
-export function createGroupPaths(tree: GroupTree, hashNode: NodeHasher): GroupPaths {
+/** A group's tree opened for paths. */
+export interface OpenGroupTree {
+  /** Root of the tree after the group, 32 bytes. */
+  readonly root: Uint8Array;
+  /** A fresh collection of paths. */
+  paths(): GroupPaths;
+}
+
+/** Opens a group's tree, which hashes its right edge, once for all who need paths in it. */
+export function openGroupTree(tree: GroupTree, hashNode: NodeHasher): OpenGroupTree {
   const { before, after, nodes } = tree;
   const base = nodesKnown(before);
   const frontier = decodeFrontier(before, tree.frontier);
   if (frontier === undefined || nodes.length !== (nodesKnown(after) - base) * HASH_BYTES)
     throw new RangeError('group tree: its parts do not fit together');
-  /** tails[level]: the root of the leaves behind the last perfect subtree of that level or higher. */
-  const tails = tailsOf(after, (level, index) => perfect(frontier, level, index), hashNode);
-  const hashes: Uint8Array[] = [];
-  /** Per level: the sibling seen last and its number. */
-  const lastIndex: number[] = [];
-  const lastStep: number[] = [];
-
-  function perfect(from: Frontier, level: number, index: number): Uint8Array {
+  const perfect = (level: number, index: number): Uint8Array => {
     if ((index + 1) * 2 ** level <= before)
-      return from.nodes.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES);
+      return frontier.nodes.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES);
     const at = (nodePlace(level, index) - base) * HASH_BYTES;
     return nodes.subarray(at, at + HASH_BYTES);
-  }
+  };
+  const edge = rightEdge(after, perfect, hashNode);
 
   return {
-    root: tails.root,
-    hashes,
-    pathOf(leafIndex) {
-      if (!(leafIndex >= before && leafIndex < after))
-        throw new RangeError(`leaf ${leafIndex} is not of this group`);
-      const path: PathStep[] = [];
-      let index = leafIndex;
-      let last = after - 1;
-      for (let level = 0; last > 0; level++) {
-        const sibling = index % 2 === 0 ? index + 1 : index - 1;
-        if (sibling <= last) {
-          if (lastIndex[level] !== sibling) {
-            const whole = (sibling + 1) * 2 ** level <= after;
-            lastIndex[level] = sibling;
-            lastStep[level] = hashes.push(whole ? perfect(frontier, level, sibling) : tails.below(level)) - 1;
+    root: edge.root,
+    paths() {
+      const hashes: Uint8Array[] = [];
+      /** Per level: the sibling seen last and its number. */
+      const lastIndex: number[] = [];
+      const lastStep: number[] = [];
+      return {
+        hashes,
+        pathOf(leafIndex) {
+          if (!(leafIndex >= before && leafIndex < after))
+            throw new RangeError(`leaf ${leafIndex} is not of this group`);
+          const path: PathStep[] = [];
+          let index = leafIndex;
+          let last = after - 1;
+          for (let level = 0; last > 0; level++) {
+            const sibling = index % 2 === 0 ? index + 1 : index - 1;
+            if (sibling <= last) {
+              if (lastIndex[level] !== sibling) {
+                const whole = (sibling + 1) * 2 ** level <= after;
+                lastIndex[level] = sibling;
+                lastStep[level] = hashes.push(whole ? perfect(level, sibling) : edge.below(level)) - 1;
+              }
+              path.push(lastStep[level]!);
+            }
+            index = Math.floor(index / 2);
+            last = Math.floor(last / 2);
           }
-          path.push(lastStep[level]!);
-        }
-        index = Math.floor(index / 2);
-        last = Math.floor(last / 2);
-      }
-      return path;
+          return path;
+        },
+      };
     },
   };
 }
 
 /** Roots of the right edge: the perfect subtrees that `size` decomposes into, folded from the right. */
-function tailsOf(
+function rightEdge(
   size: number,
   perfect: (level: number, index: number) => Uint8Array,
   hashNode: NodeHasher,

@@ -24,11 +24,12 @@ export {
   frontierRoot,
 } from './frontier.js';
 export {
-  createGroupPaths,
   type GroupPaths,
   type GroupTree,
   nodePlace,
   nodesKnown,
+  type OpenGroupTree,
+  openGroupTree,
 } from './group-tree.js';
 export { type HashList, pushHash } from './hash-list.js';
 export { notaryEntry } from './notary-entry.js';

@@ -3,11 +3,11 @@
  * given, the Merkle log at every commit. A breach is thrown, and ends the run.
  */
 import {
-  createGroupPaths,
   createNodeHasher,
   decodeFrontier,
   frontierRoot,
   type GroupTree,
+  openGroupTree,
   verifyInclusion,
 } from '../log/index.js';
 import {
@@ -131,11 +131,12 @@ export function createAudit(database: () => Database) {
     const list = leaves.get(stream) ?? [];
     const name = `the group receipt ${tree.before}..${tree.after} of ${stream.slice(0, 9)}`;
     must(tree.after <= list.length, () => `L3: ${name} is ahead of what is stored`);
-    const paths = createGroupPaths(tree, hashNode);
+    const opened = openGroupTree(tree, hashNode);
+    const paths = opened.paths();
     const key = `${stream} ${tree.after}`;
     const root = roots.get(key) ?? naiveRoot(list.slice(0, tree.after));
     roots.set(key, root);
-    must(root.equals(paths.root), () => `L5: ${name} has another root than the stored events`);
+    must(root.equals(opened.root), () => `L5: ${name} has another root than the stored events`);
     for (let at = 0; at < told.events.length; at += code.EVENT_NUMBERS) {
       const [result, sequence] = told.events.subarray(at) as unknown as [number, number];
       if (result !== code.ACCEPTED || sequence <= tree.before || sequence > tree.after) continue;

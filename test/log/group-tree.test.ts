@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   appendLeaf,
-  createGroupPaths,
   createNodeHasher,
   emptyFrontier,
   encodeFrontier,
@@ -10,6 +9,7 @@ import {
   type HashList,
   nodePlace,
   nodesKnown,
+  openGroupTree,
   verifyInclusion,
 } from '../../engine/log/index.js';
 import { sha256Into } from '../../workers/native-crypto.js';
@@ -35,8 +35,9 @@ function groupOf(before: number, after: number) {
 
 function expectPaths(before: number, after: number): void {
   const { tree, root } = groupOf(before, after);
-  const paths = createGroupPaths(tree, hashNode);
-  expect(paths.root).toEqual(root);
+  const opened = openGroupTree(tree, hashNode);
+  const paths = opened.paths();
+  expect(opened.root).toEqual(root);
   for (let i = before; i < after; i++) {
     const path = paths.pathOf(i).map((step) => paths.hashes[step]!);
     expect(
@@ -61,7 +62,7 @@ describe("a group's tree", () => {
     fc.assert(
       fc.property(fc.nat(2000), fc.integer({ min: 1, max: 90 }), (before, count) => {
         const { tree, root } = groupOf(before, before + count);
-        const paths = createGroupPaths(tree, hashNode);
+        const paths = openGroupTree(tree, hashNode).paths();
         for (let i = before + count - 1; i >= before; i--) {
           const path = paths.pathOf(i).map((step) => paths.hashes[step]!);
           expect(verifyInclusion(LEAVES[i]!, i, before + count, path, root, hashNode)).toBe(true);
@@ -73,13 +74,13 @@ describe("a group's tree", () => {
 
   test('neighbours share hashes: a group of n leaves needs about 2n of them, not n log n', () => {
     const { tree } = groupOf(1000, 1100);
-    const paths = createGroupPaths(tree, hashNode);
+    const paths = openGroupTree(tree, hashNode).paths();
     for (let i = 1000; i < 1100; i++) paths.pathOf(i);
     expect(paths.hashes.length).toBeLessThan(230);
   });
 
   test('knows only its own leaves', () => {
-    const paths = createGroupPaths(groupOf(10, 20).tree, hashNode);
+    const paths = openGroupTree(groupOf(10, 20).tree, hashNode).paths();
     for (const index of [-1, 0, 9, 20, 2.5 + 20, Number.NaN])
       expect(() => paths.pathOf(index)).toThrow(RangeError);
   });
@@ -92,7 +93,7 @@ describe("a group's tree", () => {
       { ...tree, nodes: tree.nodes.subarray(32) },
       { ...tree, frontier: tree.frontier.subarray(32) },
     ];
-    for (const each of wrong) expect(() => createGroupPaths(each, hashNode)).toThrow(RangeError);
+    for (const each of wrong) expect(() => openGroupTree(each, hashNode)).toThrow(RangeError);
   });
 });
 
