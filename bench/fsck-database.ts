@@ -1,6 +1,5 @@
 /** A database for `fsck` to read: signed events through the real committer, tiles and commitments by the real services. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { recordSequencerKeys } from '../engine/keys/sequencer-keys.js';
 import {
   canonicalize,
@@ -28,7 +27,6 @@ import { connectDatabase, type DatabaseTarget, type Sql } from '../engine/store/
 import { encodeVesRow, VES_ROW_FIXED_BYTES } from '../engine/store/copy-row.js';
 import { entityKey } from '../engine/store/entity-key.js';
 import { createGroupStore } from '../engine/store/group-store.js';
-import { migrate } from '../engine/store/migrate.js';
 import {
   createPopulation,
   createRandom,
@@ -46,7 +44,6 @@ export interface FillOptions {
   say(line: string): void;
 }
 
-const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
 const GROUP_EVENTS = 1000;
 const AGENTS = 16;
 const ENTITIES = 20_000;
@@ -54,11 +51,10 @@ const ENTITIES = 20_000;
 const VERSION_2_EVERY = 4;
 const TEXT_BYTES_MAX = 240;
 
-/** Makes the schema, the keys and the events. */
+/** Fills a database that has its schema: keys, events, nothing else. */
 export async function fillDatabase(target: DatabaseTarget, options: FillOptions): Promise<Population> {
   const sql = connectDatabase(target, { max: 2, applicationName: 'bench fsck' });
   try {
-    await migrate(sql, MIGRATIONS);
     const population = createPopulation('fsck', options.streams, AGENTS);
     await recordSequencerKeys(sql, createPopulation('fsck sequencer', 1, 1).agents.map(publicKeyOf)[0]!);
     await registerAgents(sql, population);

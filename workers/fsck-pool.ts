@@ -12,8 +12,19 @@ export async function createFsckPool(setup: FsckSetup, threads: number): Promise
     // A worker asleep in Atomics.wait would not see what its database connection says.
     atomics: 'disabled',
   });
+  // A worker that cannot connect ends before it has a task, and no other would be started in its place.
+  const failed = new Promise<never>((_, reject) => {
+    pool.once('error', reject);
+  });
+  failed.catch(() => {});
+  pool.on('error', () => {});
+  let closed: Promise<void> | undefined;
   return {
-    run: (task: Task) => pool.run(task),
-    close: () => pool.destroy(),
+    run: (task: Task) => Promise.race([pool.run(task), failed]),
+    close() {
+      // Once: Piscina starts new workers when it is destroyed a second time before the first has ended.
+      closed ??= pool.destroy();
+      return closed;
+    },
   };
 }

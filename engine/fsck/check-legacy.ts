@@ -5,16 +5,19 @@ import { tupleCheck } from '../store/row-check.js';
 import { commitmentParts, readCommitments } from './commitment-parts.js';
 import { add, type Counts } from './counts.js';
 import type { FsckCrypto } from './crypto.js';
+import { addFault, createEventRange, type EventRange } from './event-range.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
 import { createMissingReport } from './missing.js';
-import { type EventSink, readEvents } from './read-events.js';
+import { rowsOf } from './range-query.js';
+import { type EventTable, readEvents } from './read-events.js';
 import type { Session } from './session.js';
 import { createPrefixedNodeHasher } from './subtrees.js';
 import { LEGACY_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
 import type { Tuple } from './tuples.js';
+import { orUnreadable } from './unreadable.js';
 
-/** Columns of a tuple, in the order of {@link COLUMNS}. */
+/** Columns of a tuple, in the order of {@link LEGACY_EVENTS}. */
 const LEGACY = {
   sequence: 0,
   entityKey: 2,
@@ -26,14 +29,17 @@ const LEGACY = {
   payloadHash: 15,
   rowCheck: 17,
 } as const;
-const COLUMN_COUNT = 18;
-const COLUMNS = `sequence_number, sequenced_at, entity_key, base_version, envelope_version, tenant_id, store_id, event_id, source_agent,
-  command_id, entity_type, entity_id, event_type, created_at_str, payload, payload_hash, signature, row_check`;
+const LEGACY_EVENTS: EventTable = {
+  table: 'events',
+  columns: `sequence_number, sequenced_at, entity_key, base_version, envelope_version, tenant_id, store_id, event_id, source_agent,
+    command_id, entity_type, entity_id, event_type, created_at_str, payload, payload_hash, signature, row_check`,
+  columnCount: 18,
+};
 
 /** A legacy range while it is being checked. */
-interface LegacyChunk extends EventSink {
+interface LegacyChunk extends EventRange {
+  /** Leaf hashes; undefined where no commitment needs them. */
   readonly leaves: Buffer | undefined;
-  readonly faults: Map<number, Fault[]>;
   events: number;
   unchecked: number;
 }
@@ -43,29 +49,18 @@ export function createLegacyCheck(session: Session, setup: FsckSetup, crypto: Fs
   const hashNode = createPrefixedNodeHasher(crypto.sha256, new Uint8Array(0));
   const reportMissing = createMissingReport('events');
 
-  function createChunk(range: StreamRange, committed: boolean): LegacyChunk {
-    const faults = new Map<number, Fault[]>();
-    const chunk: LegacyChunk = {
-      range,
-      next: range.from,
-      missing: [],
-      leaves: committed ? Buffer.alloc(32 * (range.to - range.from + 1)) : undefined,
-      faults,
-      events: 0,
-      unchecked: 0,
-      fail(sequence, fault) {
-        const list = faults.get(sequence);
-        if (list) list.push(fault);
-        else faults.set(sequence, [fault]);
-      },
-      take(tuple) {
-        chunk.events++;
-        if (tuple.length[LEGACY.rowCheck]! < 0) chunk.unchecked++;
-        for (const fault of checkRow(tuple, chunk.leaves, chunk.next - range.from))
-          chunk.fail(chunk.next, fault);
-      },
-    };
-    return chunk;
+  const createChunk = (range: StreamRange, committed: boolean): LegacyChunk => ({
+    ...createEventRange(range),
+    leaves: committed ? Buffer.alloc(32 * (range.to - range.from + 1)) : undefined,
+    events: 0,
+    unchecked: 0,
+  });
+
+  function takeEvent(chunk: LegacyChunk, tuple: Tuple): void {
+    chunk.events++;
+    if (tuple.length[LEGACY.rowCheck]! < 0) chunk.unchecked++;
+    for (const fault of checkRow(tuple, chunk.leaves, chunk.next - chunk.range.from))
+      addFault(chunk, chunk.next, fault);
   }
 
   return async (
@@ -74,9 +69,14 @@ export function createLegacyCheck(session: Session, setup: FsckSetup, crypto: Fs
     counts: Counts,
   ): Promise<LogPart[]> => {
     const placed = ranges.map((range, place) => ({ ...range, place }));
-    const commitments = await readCommitments(session, 'legacy', placed, crypto);
+    const commitments = await orUnreadable(
+      { table: LEGACY_COMMITMENTS.table, ...rowsOf(ranges) },
+      findings,
+      placed.map(() => []),
+      () => readCommitments(session, 'legacy', placed, crypto),
+    );
     const chunks = ranges.map((range, place) => createChunk(range, commitments[place]!.length > 0));
-    await readEvents(session, 'events', COLUMNS, COLUMN_COUNT, chunks);
+    await readEvents(session, LEGACY_EVENTS, chunks, takeEvent);
     return chunks.map((chunk, place): LogPart => {
       const { range, leaves, faults, missing } = chunk;
       const suspects = reportMissing(range, missing, findings);

@@ -5,22 +5,24 @@ import { type ClaimList, createClaimList } from './claims.js';
 import { commitmentParts, readCommitments } from './commitment-parts.js';
 import { add, type Counts } from './counts.js';
 import type { FsckCrypto } from './crypto.js';
+import { addFault } from './event-range.js';
 import { type FindingList, findingOf } from './finding.js';
 import { createGroupCheck } from './groups.js';
 import { createLogPartMaker } from './log-part.js';
 import { createMissingReport } from './missing.js';
-import { type PlacedRange, rangeQuery, readRanges } from './range-query.js';
-import { type EventSink, readEvents } from './read-events.js';
+import { type PlacedRange, rangeQuery, readRanges, rowsOf } from './range-query.js';
+import { readEvents } from './read-events.js';
 import { createRecordedRoots } from './recorded-roots.js';
 import type { Session } from './session.js';
 import { checkSignatures, createKeyNumbers } from './signatures.js';
 import { createPrefixedNodeHasher } from './subtrees.js';
-import { bytesAt, numberAt, VES_COMMITMENTS } from './tables.js';
+import { bytesAt, GROUPS, LOG_ROOTS, numberAt, VES_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
 import { type StoredTile, tileLeaves, tilesEndingIn } from './tiles.js';
-import { readMicros } from './tuples.js';
-import { addFault, createVesChunk, EVENT, type VesChunk } from './ves-chunk.js';
-import { createVesRowChecker, VES, VES_COLUMN_COUNT, VES_COLUMNS } from './ves-row.js';
+import { readMicros, type Tuple } from './tuples.js';
+import { orUnreadable } from './unreadable.js';
+import { createVesChunk, EVENT, type VesChunk } from './ves-chunk.js';
+import { createVesRowChecker, VES, VES_EVENTS } from './ves-row.js';
 
 /** Checks of a row whose failing puts the event's leaf in doubt. */
 const LEAF_CHECKS = new Set(['row-shape', 'signing-hash', 'signature', 'readable', 'sequence']);
@@ -34,29 +36,16 @@ export function createVesCheck(session: Session, setup: FsckSetup, crypto: FsckC
   const reportMissing = createMissingReport('ves_events');
   const hashVesNode = createPrefixedNodeHasher(crypto.sha256, DOMAIN.node);
 
-  function sinkOf(chunk: VesChunk, keyNumbers: ReturnType<typeof createKeyNumbers>): EventSink {
-    const { range } = chunk;
-    return {
-      range,
-      missing: chunk.missing,
-      get next() {
-        return chunk.next;
-      },
-      set next(value) {
-        chunk.next = value;
-      },
-      fail: (sequence, fault) => addFault(chunk, sequence, fault),
-      take(tuple) {
-        const index = chunk.next - range.from;
-        const faults = rows.check(tuple, chunk, index);
-        for (const fault of faults) addFault(chunk, chunk.next, fault);
-        const checked = tuple.length[VES.rowCheck]! >= 0;
-        chunk.flags[index] = EVENT.present | (checked ? EVENT.checked : 0);
-        chunk.times[index] = readMicros(tuple.bytes, tuple.at[VES.sequencedAt]!);
-        if (faults[0]?.check !== 'row-shape') chunk.keys[index] = keyNumbers.numberOf(tuple);
-        if (!checked && !setup.oldRows) addFault(chunk, chunk.next, NO_CHECK);
-      },
-    };
+  function takeEvent(chunk: VesChunk, tuple: Tuple, keyNumbers: ReturnType<typeof createKeyNumbers>): void {
+    const sequence = chunk.next;
+    const index = sequence - chunk.range.from;
+    const faults = rows.check(tuple, chunk, index);
+    for (const fault of faults) addFault(chunk, sequence, fault);
+    const checked = tuple.length[VES.rowCheck]! >= 0;
+    chunk.flags[index] = EVENT.present | (checked ? EVENT.checked : 0);
+    chunk.times[index] = readMicros(tuple.bytes, tuple.at[VES.sequencedAt]!);
+    if (faults[0]?.check !== 'row-shape') chunk.keys[index] = keyNumbers.numberOf(tuple);
+    if (!checked && !setup.oldRows) addFault(chunk, sequence, NO_CHECK);
   }
 
   async function readTiles(ranges: readonly PlacedRange[]): Promise<StoredTile[][]> {
@@ -101,20 +90,31 @@ export function createVesCheck(session: Session, setup: FsckSetup, crypto: FsckC
     counts: Counts,
   ): Promise<LogPart[]> => {
     const placed = ranges.map((range, place) => ({ ...range, place }));
-    const commitments = await readCommitments(session, 'ves', placed, crypto);
+    const guard = <T>(table: string, fallback: T, work: () => Promise<T>) =>
+      orUnreadable({ table, ...rowsOf(ranges) }, findings, fallback, work);
+    const commitments = await guard(
+      VES_COMMITMENTS.table,
+      placed.map(() => []),
+      () => readCommitments(session, 'ves', placed, crypto),
+    );
     const chunks = ranges.map((range, place) => createVesChunk(range, commitments[place]!.length > 0));
     const keyNumbers = createKeyNumbers();
-    const sinks = chunks.map((chunk) => sinkOf(chunk, keyNumbers));
-    await readEvents(session, 'ves_events', VES_COLUMNS, VES_COLUMN_COUNT, sinks);
+    await readEvents(session, VES_EVENTS, chunks, (chunk, tuple) => takeEvent(chunk, tuple, keyNumbers));
     const claims: ClaimList[] = ranges.map(() => createClaimList());
-    const groups = await checkGroups(chunks, claims, findings);
-    const { logRoots } = await readRecordedRoots(placed, claims, findings);
-    const tiles = await readTiles(placed);
-    const verified = await checkSignatures(chunks, keyNumbers.names, {
-      findKeys,
-      crypto,
-      signatures: setup.signatures,
-    });
+    const groups = await guard(GROUPS.table, { ends: ranges.map(() => undefined), rows: 0 }, () =>
+      checkGroups(chunks, claims, findings),
+    );
+    const { logRoots } = await guard(LOG_ROOTS.table, { logRoots: 0 }, () =>
+      readRecordedRoots(placed, claims, findings),
+    );
+    const tiles = await guard(
+      'ves_log_tiles',
+      placed.map(() => []),
+      () => readTiles(placed),
+    );
+    const verified = await guard('agent_signing_keys', 0, () =>
+      checkSignatures(chunks, keyNumbers.names, { findKeys, crypto, signatures: setup.signatures }),
+    );
 
     let events = 0;
     let unchecked = 0;
@@ -151,7 +151,7 @@ export function createVesCheck(session: Session, setup: FsckSetup, crypto: FsckC
         to: range.to,
         ...tree,
         commitments: own.parts,
-        groupsEnd: groups.ends[place]!,
+        groupsEnd: groups.ends[place],
       };
     });
     add(counts, 'ves_events', events);

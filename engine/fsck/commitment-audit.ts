@@ -91,7 +91,7 @@ export function createCommitmentAudit(
 
   function close({ row, frontier, tainted }: OpenCommitment): void {
     open.delete(row.start);
-    if (tainted || frontier.size !== row.end - row.start + 1) return;
+    if (tainted || frontier.size === 0 || frontier.size !== row.end - row.start + 1) return;
     if (Buffer.compare(rules.rootOf(frontier), row.root) === 0) return;
     const message = `${rootColumn} is not the root of events ${row.start} to ${row.end}`;
     fail(row, { check: 'commitment-root', column: rootColumn, message });

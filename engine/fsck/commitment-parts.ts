@@ -35,7 +35,9 @@ const START = 2;
 const END = 3;
 
 /** By the primary key: the commitments that begin in the range, and the one before, which may reach into it. */
-const conditionOf = (table: string) => `sequence_end >= r.first and sequence_start between
+const conditionOf = (
+  table: string,
+) => `(sequence_end >= r.first or sequence_start >= r.first) and sequence_start between
   coalesce((select max(sequence_start) from ${table}
     where tenant_id = r.tenant and store_id = r.store and sequence_start <= r.first), r.first) and r.last`;
 
@@ -78,7 +80,7 @@ function createVesReader({ sha256 }: Pick<FsckCrypto, 'sha256'>) {
       Uint8Array,
       Uint8Array,
     ];
-    const shape: Fault[] = [];
+    const shape: Fault[] = rangeFaults(start, end);
     const expect = (column: string, value: number, expected: number) => {
       if (value !== expected)
         shape.push({ check: 'commitment-shape', column, message: `${column} is ${value}, not ${expected}` });
@@ -105,8 +107,8 @@ function readLegacy(tuple: Tuple): Omit<CommitmentRow, 'verdict'> {
   const end = numberAt(tuple, END);
   const count = numberAt(tuple, 5);
   const message = `event_count is ${count}, not ${end - start + 1}`;
-  const shape: Fault[] =
-    count === end - start + 1 ? [] : [{ check: 'commitment-shape', column: 'event_count', message }];
+  const shape = rangeFaults(start, end);
+  if (count !== end - start + 1) shape.push({ check: 'commitment-shape', column: 'event_count', message });
   return {
     start,
     end,
@@ -115,6 +117,12 @@ function readLegacy(tuple: Tuple): Omit<CommitmentRow, 'verdict'> {
     newStateRoot: bytesAt(tuple, 8),
     shape,
   };
+}
+
+function rangeFaults(start: number, end: number): Fault[] {
+  if (start >= 1 && end >= start) return [];
+  const message = `the commitment ends at ${end}, before it begins`;
+  return [{ check: 'commitment-range', column: 'sequence_start or sequence_end', message }];
 }
 
 /** The pieces of each commitment in the range, and findings about the rows that begin in it. Answers how many those are. */
@@ -143,8 +151,8 @@ export function commitmentParts(
     }
     const from = Math.max(row.start, range.from);
     const to = Math.min(row.end, range.to);
-    const own32 = leaves!.slice(32 * (from - range.from), 32 * (to - range.from + 1));
-    return { ...row, pieces: piecesOf(own32, from - row.start, hashNode) };
+    const covered = leaves!.slice(32 * (from - range.from), 32 * Math.max(0, to - range.from + 1));
+    return { ...row, pieces: piecesOf(covered, from - row.start, hashNode) };
   });
   return { parts, rows: own };
 }

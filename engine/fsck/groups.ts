@@ -1,6 +1,7 @@
 /** Rows of ves_sequencer_receipts: ranges without a hole, the instant of their events, key version, check value; and their roots. */
 
 import type { ClaimList } from './claims.js';
+import { addFault } from './event-range.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
 import { type PlacedRange, rangeQuery, readRanges } from './range-query.js';
 import type { Session } from './session.js';
@@ -14,7 +15,7 @@ import {
 } from './tables.js';
 import { CLAIM, type FsckSetup } from './task.js';
 import { readMicros } from './tuples.js';
-import { addFault, EVENT, type VesChunk } from './ves-chunk.js';
+import { EVENT, type VesChunk } from './ves-chunk.js';
 
 const LAST = 2;
 const FIRST = 3;
@@ -107,7 +108,7 @@ export function createGroupCheck(session: Session, setup: Pick<FsckSetup, 'keyVe
     chunks: readonly VesChunk[],
     claims: readonly ClaimList[],
     findings: FindingList,
-  ): Promise<{ ends: number[]; rows: number }> => {
+  ): Promise<{ ends: (number | undefined)[]; rows: number }> => {
     const groups = await read(chunks.map(({ range }, place) => ({ ...range, place })));
     let rows = 0;
     const ends = chunks.map((chunk, place) => {

@@ -65,12 +65,12 @@ export function createLogAudit(
     for (let i = 0; i < sizes.length; i++) {
       const size = sizes[i]!;
       const offset = i * HASH_BYTES;
-      while (next < part.suspects.length && part.suspects[next]! <= size) suspect ??= part.suspects[next++]!;
+      for (; next < part.suspects.length && part.suspects[next]! <= size; next++)
+        suspect ??= part.suspects[next];
       deriveRoot(size, folds, offset);
       if (isEqual(root, roots, offset)) {
         lastGood = size;
         suspect = undefined;
-        while (next < part.suspects.length && part.suspects[next]! <= size) next++;
         diverged = false;
         continue;
       }

@@ -1,5 +1,5 @@
 /** Queries over many ranges of many streams at once, for COPY, which takes no parameters. */
-import { type StreamId, uuidText } from './finding.js';
+import { type Finding, type StreamId, uuidText } from './finding.js';
 import type { Session } from './session.js';
 import type { StreamRange } from './task.js';
 import type { Tuple, TupleSink } from './tuples.js';
@@ -49,3 +49,12 @@ export async function readRanges(
 /** A condition on one stream. */
 export const streamCondition = ({ tenant, store }: StreamId): string =>
   `tenant_id = '${uuidText(tenant)}' and store_id = '${uuidText(store)}'`;
+
+/** Names the rows that belong to ranges, when all of them are meant. */
+export function rowsOf(ranges: readonly StreamRange[]): Pick<Finding, 'stream' | 'row' | 'position'> {
+  const [first] = ranges;
+  const { tenant, store, from, to } = first!;
+  if (ranges.length > 1)
+    return { stream: { tenant, store }, row: `${ranges.length} streams from this one on`, position: 0 };
+  return { stream: { tenant, store }, row: `those of events ${from} to ${to}`, position: from };
+}

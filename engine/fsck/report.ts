@@ -77,10 +77,17 @@ function merge(a: Finding, b: Finding): Finding {
 }
 
 const LEGACY_TABLES = new Set(['events', 'sequence_counters', 'commitments']);
+/** Tables about entities, which have events in both streams of their store. */
+const STORE_TABLES = new Set(['entity_versions', 'commitment_entity_heads', 'commitment_entity_versions']);
 
-/** Which of a store's two streams a finding is about; null for rows of the whole database. */
-export function streamOf({ table, stream }: Finding): (StreamId & { readonly kind: StreamKind }) | null {
-  return stream && { ...stream, kind: LEGACY_TABLES.has(table) ? 'legacy' : 'ves' };
+/** Which of a store's streams a finding is about, `store` for both; null for rows of the whole database. */
+export function streamOf({
+  table,
+  stream,
+}: Finding): (StreamId & { readonly kind: StreamKind | 'store' }) | null {
+  if (stream === null) return null;
+  if (STORE_TABLES.has(table)) return { ...stream, kind: 'store' };
+  return { ...stream, kind: LEGACY_TABLES.has(table) ? 'legacy' : 'ves' };
 }
 
 function streamName(finding: Finding): string {

@@ -1,41 +1,21 @@
 /**
  * The coordinator of a check. It lists the streams, hands ranges of their events to workers, puts what they answer together in the
  * order of the streams, and looks at what belongs to no range. All of it reads one snapshot.
- *
- * Few tasks are under way at a time and their answers are taken in order, so memory does not grow with the database.
  */
-import type { Sha256Into } from '../log/index.js';
 import type { DatabaseTarget } from '../store/connection.js';
-import { type Bundle, bundle, type Extent } from './bundles.js';
-import {
-  type CommitmentAudit,
-  createCommitmentAudit,
-  legacyCommitmentRules,
-  vesCommitmentRules,
-} from './commitment-audit.js';
-import { add, type Counts } from './counts.js';
 import type { FsckCrypto } from './crypto.js';
-import { createFindingList, type FindingList, findingOf } from './finding.js';
-import { createLogAudit, type LogAudit } from './log-audit.js';
-import { createCollector, type FsckReport } from './report.js';
+import { createFindingList } from './finding.js';
+import { checkSequencerKeys } from './global-rows.js';
+import { type Crew, doInOrder, type Job } from './jobs.js';
+import { notaryJobs } from './notary-jobs.js';
+import { findOutsiders } from './outsiders.js';
+import type { FsckReport } from './report.js';
+import { createResults, type Results } from './results.js';
 import { exportSnapshot, openSession, type Session } from './session.js';
-import {
-  countStreams,
-  extentOf,
-  findOutsiders,
-  readStreams,
-  type StreamFilter,
-  type StreamKind,
-  TABLES,
-} from './streams.js';
-import type { FsckSetup, Task, TaskResult } from './task.js';
-
-/** Those who do the tasks. */
-export interface Crew {
-  run(task: Task): Promise<TaskResult>;
-  /** Ends them, whatever they are doing. */
-  close(): Promise<void>;
-}
+import { streamJobs } from './stream-jobs.js';
+import { countStreams, type StreamFilter, type StreamKind, storesOf } from './streams.js';
+import type { FsckSetup, Task } from './task.js';
+import { allRows, isUnreadable, orUnreadable } from './unreadable.js';
 
 export interface FsckProgress {
   readonly events: number;
@@ -46,12 +26,12 @@ export interface FsckProgress {
 export interface FsckOptions {
   readonly target: DatabaseTarget;
   readonly crypto: FsckCrypto;
-  /** Starts the crew. */
+  /** Starts those who do the tasks. */
   readonly start: (setup: FsckSetup) => Promise<Crew>;
-  /** Tasks the crew can do at the same time. */
+  /** Tasks they can do at the same time. */
   readonly threads: number;
   readonly signatures: boolean;
-  /** Also sorts all ids, to find what a broken index hides. */
+  /** Also sorts all ids and counts all rows, to find what a broken index hides. */
   readonly deep: boolean;
   readonly filter: StreamFilter;
   /** Findings that are told. */
@@ -61,7 +41,7 @@ export interface FsckOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Findings of one task that are told; a coordinator keeps more than a person reads, to know the first one of each stream. */
+/** Findings of one task that are told to the coordinator, which needs more than a person reads, to know the first of each stream. */
 const TASK_FINDINGS_MAX = 1000;
 /** Tasks that are handed out before the first of them is answered, for each worker. */
 const TASKS_PER_WORKER = 3;
@@ -74,22 +54,23 @@ export async function runFsck(options: FsckOptions): Promise<FsckReport> {
   let crew: Crew | undefined;
   try {
     session = await openSession(options.target, holder.snapshot, 'coordinator');
-    const keyVersions = await readKeyVersions(session);
-    crew = await options.start({
+    const setup: FsckSetup = {
       target: options.target,
       snapshot: holder.snapshot,
       signatures: options.signatures,
       findingsMax: TASK_FINDINGS_MAX,
-      keyVersions,
+      keyVersions: await readKeyVersions(session),
+      filter: options.filter,
       oldRows: await mayHaveOldRows(session),
-    });
-    const audit = createAudit(options, session, crew);
-    const complete = await audit.run();
+    };
+    crew = await options.start(setup);
+    const results = createResults();
+    const complete = await checkAll(options, setup, session, crew, results);
     return {
       complete,
-      ...audit.collector.finish(options.findingsMax),
-      consequences: audit.consequences(),
-      counts: audit.counts,
+      ...results.collector.finish(options.findingsMax),
+      consequences: results.consequences,
+      counts: results.counts,
       seconds: (performance.now() - begin) / 1000,
       signatures: options.signatures,
     };
@@ -100,153 +81,97 @@ export async function runFsck(options: FsckOptions): Promise<FsckReport> {
   }
 }
 
-/** A stream whose parts are coming in. */
-interface OpenStream {
-  readonly extent: Extent;
-  readonly log: LogAudit | undefined;
-  readonly commitments: CommitmentAudit;
-  readonly findings: FindingList;
-  groupsEnd: number;
-}
-
-function createAudit(options: FsckOptions, session: Session, crew: Crew) {
-  const { crypto, filter, signal } = options;
-  const sha256: Sha256Into = crypto.sha256;
-  const collector = createCollector();
-  const counts: Counts = {};
-  const rules = { ves: vesCommitmentRules(sha256), legacy: legacyCommitmentRules(sha256) };
-  let open: OpenStream | undefined;
-  let consequences = 0;
-  let eventsTotal = 0;
+/** Answers false when it was interrupted. */
+async function checkAll(
+  options: FsckOptions,
+  setup: FsckSetup,
+  session: Session,
+  crew: Crew,
+  results: Results,
+): Promise<boolean> {
+  const { filter, signal, crypto } = options;
   let events = 0;
-
-  function tell(list: FindingList): void {
-    for (const finding of list.first) collector.add(finding);
-    collector.addUntold(list.total - list.first.length);
-  }
-
-  function openStream(extent: Extent): OpenStream {
-    const { kind, tenant, store } = extent.stream;
-    const stream = { tenant, store };
-    const findings = createFindingList(TASK_FINDINGS_MAX);
-    const names = { leaf: 'event', tiles: 'ves_log_tiles' };
-    return {
-      extent,
-      findings,
-      log: kind === 'ves' ? createLogAudit(sha256, stream, names, findings) : undefined,
-      commitments: createCommitmentAudit(rules[kind], stream, findings),
-      groupsEnd: 0,
-    };
-  }
-
-  function closeStream({ extent, log, commitments, findings, groupsEnd }: OpenStream): void {
-    const { stream, n } = extent;
-    const { kind, tenant, store } = stream;
-    commitments.finish(n);
-    const row = { stream: { tenant, store }, position: n };
-    if (log !== undefined) {
-      if (groupsEnd !== n) {
-        const message = `groups end at ${groupsEnd}, the stream at ${n}`;
-        findings.add(
-          findingOf({ ...row, table: 'ves_sequencer_receipts', row: `last_sequence ${groupsEnd}` }, [
-            { check: 'group-range', column: 'last_sequence', message },
-          ]),
-        );
-      }
-      const fault = log.checkEdge(stream.frontier);
-      if (fault)
-        findings.add(findingOf({ ...row, table: TABLES[kind].counters, row: 'the stream' }, [fault]));
-      consequences += log.consequences;
-    }
-    tell(findings);
-    add(counts, TABLES[kind].counters, 1);
-  }
-
-  function takeParts({ extents }: Bundle, { findings, total, counts: counted, parts }: TaskResult): void {
-    for (const finding of findings) collector.add(finding);
-    collector.addUntold(total - findings.length);
-    for (const [name, rows] of Object.entries(counted)) add(counts, name, rows);
-    parts.forEach((part, i) => {
-      const extent = extents[i]!;
-      if (open?.extent !== extent) open = openStream(extent);
-      open.log?.add(part);
-      open.commitments.add(part);
-      open.groupsEnd = part.groupsEnd || open.groupsEnd;
-      if (part.to < extent.n) return;
-      closeStream(open);
-      open = undefined;
-    });
-  }
-
-  async function* extents(kind: StreamKind): AsyncGenerator<Extent> {
-    for await (const stream of readStreams(session, kind, filter)) {
-      const { n, finding } = await extentOf(session, stream);
-      if (finding) collector.add(finding);
-      yield { stream, n };
-    }
-  }
-
-  function advance(by: number): void {
+  let eventsTotal = 0;
+  const advance = (by: number) => {
     events += by;
-    options.onProgress?.({ events, eventsTotal, findings: collector.total });
-  }
-
-  /** Hands out the tasks of a kind of streams and takes the answers in their order. */
-  async function checkStreams(kind: StreamKind): Promise<void> {
-    const underWay: { bundle: Bundle; result: Promise<TaskResult> }[] = [];
-    const takeFirst = async () => {
-      const { bundle, result } = underWay.shift()!;
-      takeParts(bundle, await result);
-    };
-    for await (const next of bundle(extents(kind))) {
-      signal?.throwIfAborted();
-      const result = crew.run({ kind, ranges: next.ranges });
-      result.then(
-        () => advance(next.events),
-        () => {},
-      ); // a failure is told to whoever waits for it
-      underWay.push({ bundle: next, result });
-      if (underWay.length >= TASKS_PER_WORKER * options.threads) await takeFirst();
-    }
-    while (underWay.length > 0) await takeFirst();
-  }
-
-  return {
-    collector,
-    counts,
-    consequences: () => consequences,
-    /** False when it was interrupted. */
-    async run(): Promise<boolean> {
-      const stop = () => void crew.close();
-      signal?.addEventListener('abort', stop, { once: true });
-      try {
-        for (const kind of ['ves', 'legacy'] as const)
-          eventsTotal += (await countStreams(session, kind, filter)).events;
-        advance(0);
-        for (const kind of ['ves', 'legacy'] as const) await checkStreams(kind);
-        const outsiders = createFindingList(TASK_FINDINGS_MAX);
-        await findOutsiders(session, filter, outsiders);
-        tell(outsiders);
-        return true;
-      } catch (error) {
-        if (signal?.aborted) return false;
-        throw error;
-      } finally {
-        signal?.removeEventListener('abort', stop);
-      }
-    },
+    options.onProgress?.({ events, eventsTotal, findings: results.collector.total });
   };
+  const stop = () => void crew.close();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    for (const kind of ['ves', 'legacy'] as const) eventsTotal += await countEvents(session, kind, filter);
+    advance(0);
+    const jobs = allJobs({ session, setup, crypto, results, deep: options.deep });
+    await doInOrder(jobs, crew, TASKS_PER_WORKER * options.threads, (job) => advance(job.events), signal);
+    const findings = createFindingList(TASK_FINDINGS_MAX);
+    await findOutsiders(session, filter, results.wrongCounters, findings);
+    await orUnreadable(allRows('sequencer_keys'), findings, undefined, () =>
+      checkSequencerKeys(session, crypto, findings, results.counts),
+    );
+    results.add({ findings: findings.first, total: findings.total, counts: {} });
+    return true;
+  } catch (error) {
+    if (signal?.aborted) return false;
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
+async function* allJobs(deps: {
+  session: Session;
+  setup: FsckSetup;
+  crypto: FsckCrypto;
+  results: Results;
+  deep: boolean;
+}): AsyncGenerator<Job> {
+  const { session, setup, results } = deps;
+  yield* streamJobs('ves', deps);
+  yield* streamJobs('legacy', deps);
+  const job = (task: Task): Job => ({ task, events: 0, take: (result) => results.add(result) });
+  for (const stream of await storesOf(session, ['entity_versions'], setup.filter, results.findings))
+    yield job({ kind: 'entity-versions', stream });
+  for (const stream of await storesOf(session, LEGACY_STATE_TABLES, setup.filter, results.findings))
+    yield job({ kind: 'legacy-states', stream });
+  yield job({ kind: 'agent-keys' });
+  // The notary log is one for all streams.
+  if (setup.filter.tenant === undefined && setup.filter.store === undefined) {
+    yield* notaryJobs(deps);
+    yield job({ kind: 'cosignatures' });
+  }
+  if (!deps.deep) return;
+  for (const log of ['ves', 'legacy'] as const) {
+    yield job({ kind: 'row-counts', log });
+    for (const column of ['event_id', 'command_id'] as const) yield job({ kind: 'duplicates', log, column });
+  }
+}
+
+const LEGACY_STATE_TABLES = ['commitments', 'commitment_entity_heads', 'commitment_entity_versions'];
+
+/** None when they cannot be read, which is told later. */
 async function readKeyVersions(session: Session): Promise<number[]> {
-  const rows = await session.run(
-    (sql) =>
-      sql<{ version: number }[]>`select key_version as version from sequencer_keys order by key_version`,
-  );
+  const rows = await session
+    .run(
+      (sql) =>
+        sql<{ version: number }[]>`select key_version as version from sequencer_keys order by key_version`,
+    )
+    .catch((error) => {
+      if (isUnreadable(error)) return [];
+      throw error;
+    });
   return rows.map(({ version }) => version);
 }
 
-/** Check values came with the second migration. A database that got it with the first one has no rows without. */
+/** For the progress only. */
+async function countEvents(session: Session, kind: StreamKind, filter: StreamFilter): Promise<number> {
+  const counted = countStreams(session, kind, filter).catch((error) => {
+    if (isUnreadable(error)) return { events: 0 };
+    throw error;
+  });
+  return (await counted).events;
+}
+
+/** Check values came with the second migration. A database that got it together with the first one has no rows without. */
 async function mayHaveOldRows(session: Session): Promise<boolean> {
   const [row] = await session.run(
     (sql) => sql<{ old: boolean }[]>`

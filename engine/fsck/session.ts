@@ -4,6 +4,7 @@
  */
 import { type CommitterConnection, openCommitterConnection } from '../store/committer-connection.js';
 import type { DatabaseTarget, Sql } from '../store/connection.js';
+import { copyOut } from './copy-out.js';
 import { createTupleReader, type TupleSink } from './tuples.js';
 
 export interface Session {
@@ -54,9 +55,8 @@ export async function openSession(target: DatabaseTarget, snapshot: string, name
     sql,
     run: (work) => connection.orLost(Promise.resolve(work(sql))).catch(recover),
     async copyOut(query, columns, sink) {
-      await connection
-        .orLost(copyOut(sql, `copy (${query}) to stdout (format binary)`, columns, sink))
-        .catch(recover);
+      const statement = sql.unsafe(`copy (${query}) to stdout (format binary)`);
+      await connection.orLost(copyOut(statement, createTupleReader(columns, sink))).catch(recover);
     },
     close: () => connection.end(CLOSE_SECONDS),
   };
@@ -84,25 +84,4 @@ const connect = (target: DatabaseTarget, name: string): CommitterConnection =>
 async function beginTransaction(sql: Sql): Promise<void> {
   await sql.unsafe('begin isolation level repeatable read read only');
   await sql.unsafe(PLANNING.map((setting) => `set local ${setting}`).join('; '));
-}
-
-async function copyOut(sql: Sql, statement: string, columns: number, sink: TupleSink): Promise<void> {
-  const stream = await sql.unsafe(statement).readable();
-  const read = createTupleReader(columns, sink);
-  await new Promise<void>((resolve, reject) => {
-    let failure: unknown;
-    stream.once('end', resolve);
-    stream.once('error', reject);
-    // Listening, not iterating: each piece is dealt with before the driver looks at the next one.
-    stream.on('data', (piece: Buffer) => {
-      if (failure !== undefined) return; // the rest must still be taken off the connection
-      try {
-        read(piece);
-      } catch (error) {
-        failure = error;
-        stream.removeListener('end', resolve);
-        stream.once('end', () => reject(error));
-      }
-    });
-  });
 }

@@ -7,8 +7,9 @@ import {
   nameOfKey,
 } from './agent-keys.js';
 import type { FsckCrypto } from './crypto.js';
+import { addFault } from './event-range.js';
 import type { Tuple } from './tuples.js';
-import { addFault, EVENT, type VesChunk } from './ves-chunk.js';
+import { EVENT, type VesChunk } from './ves-chunk.js';
 import { SIGNED_COLUMNS, VES } from './ves-row.js';
 
 /** Tenant 16, agent 16, key id 8. */

@@ -1,7 +1,8 @@
-/** The streams of the database, page by page, and what stands outside of them. */
+/** The streams of the database, page by page. */
 import type { Sql } from '../store/connection.js';
-import { type Finding, type FindingList, findingOf, type StreamId, uuidText } from './finding.js';
+import { type FindingList, type StreamId, uuidText } from './finding.js';
 import type { Session } from './session.js';
+import { allRows, orUnreadable } from './unreadable.js';
 
 export type StreamKind = 'ves' | 'legacy';
 
@@ -21,6 +22,10 @@ export interface StreamState extends StreamId {
   /** Number of the last stored event, 0 if there is none. */
   readonly lastEvent: number;
 }
+
+/** A name of a stream, for sets. */
+export const streamLabel = ({ kind, tenant, store }: StreamId & { readonly kind: StreamKind }): string =>
+  `${kind}${tenant}${store}`;
 
 const PAGE_STREAMS = 2000;
 
@@ -79,158 +84,36 @@ export async function countStreams(
   return row!;
 }
 
-/**
- * How many events of a stream to look at, 1 to n, and what the counter says wrongly. Events beyond the counter are looked at only
- * when they continue the stream without a gap.
- */
-export async function extentOf(
+/** The stores that a table has rows of. Walks from one to the next along the primary key; the table may be large. */
+export const storesQuery = (sql: Sql, table: string, filter: StreamFilter) => sql`
+  with recursive streams as (
+    (select tenant_id, store_id from ${sql(table)} where ${filterCondition(sql, filter)}
+      order by tenant_id, store_id limit 1)
+    union all
+    select next.tenant_id, next.store_id from streams s cross join lateral (
+      select t.tenant_id, t.store_id from ${sql(table)} t
+      where (t.tenant_id, t.store_id) > (s.tenant_id, s.store_id) and ${filterCondition(sql, filter, 't.')}
+      order by t.tenant_id, t.store_id limit 1
+    ) next
+  )`;
+
+/** The stores that any of the tables has rows of; a table that cannot be read is a finding. */
+export async function storesOf(
   session: Session,
-  stream: StreamState,
-): Promise<{ n: number; finding?: Finding }> {
-  const { head, lastEvent, kind, tenant, store } = stream;
-  if (head === lastEvent) return { n: head };
-  const { counters, events } = TABLES[kind];
-  const column = 'current_sequence';
-  const row = {
-    table: counters,
-    stream: { tenant, store },
-    row: 'the stream',
-    position: Number.MAX_SAFE_INTEGER,
-  };
-  if (lastEvent < head) {
-    const message = `current_sequence is ${head}, the last event is ${lastEvent}`;
-    return { n: lastEvent, finding: findingOf(row, [{ check: 'head', column, message }]) };
-  }
-  const [counted] = await session.run(
-    (sql) => sql<{ all: number; beyond: number; first: number; last: number }[]>`
-      select count(*)::float8 as all, count(*) filter (where sequence_number > ${head})::float8 as beyond,
-        min(sequence_number) filter (where sequence_number > ${head})::float8 as first,
-        coalesce(max(sequence_number) filter (where sequence_number <= ${head}), 0)::float8 as last
-      from ${sql(events)} where tenant_id = ${uuidText(tenant)} and store_id = ${uuidText(store)}`,
-  );
-  const { all, beyond, first, last } = counted!;
-  const message = `current_sequence is ${head}, but ${beyond} events have greater numbers, the first of them ${first}`;
-  return {
-    n: all === lastEvent ? lastEvent : last,
-    finding: findingOf(row, [{ check: 'head', column, message }]),
-  };
-}
-
-/** A table whose rows belong to streams. `position`: the column that must not be greater than the head; unset: there is none. */
-interface StreamTable {
-  readonly table: string;
-  readonly kind: StreamKind;
-  readonly position?: string;
-}
-
-const STREAM_TABLES: readonly StreamTable[] = [
-  { table: 'ves_events', kind: 'ves' },
-  { table: 'ves_sequencer_receipts', kind: 'ves', position: 'last_sequence' },
-  { table: 'ves_log_roots', kind: 'ves', position: 'tree_size' },
-  { table: 'ves_commitments', kind: 'ves', position: 'sequence_start' },
-  { table: 'notary_entries', kind: 'ves', position: 'tree_size' },
-  { table: 'events', kind: 'legacy' },
-  { table: 'commitments', kind: 'legacy', position: 'sequence_start' },
-];
-
-/** Finds rows of streams that have no counter, and rows that refer to events behind the head. */
-export async function findOutsiders(
-  session: Session,
+  tables: readonly string[],
   filter: StreamFilter,
-  findings: FindingList,
-): Promise<void> {
-  for (const each of STREAM_TABLES) {
-    const { counters } = TABLES[each.kind];
-    for (const { tenant, store } of await streamsWithoutCounter(session, each.table, counters, filter)) {
-      const message = `there are rows of this stream, but no row in ${counters}`;
-      const row = { table: each.table, stream: { tenant, store }, row: 'the stream', position: 0 };
-      findings.add(findingOf(row, [{ check: 'beyond-head', column: 'tenant_id or store_id', message }]));
-    }
-    if (each.position !== undefined)
-      await findBeyond(session, each.table, counters, each.position, filter, findings);
-  }
-  await findTilesOutside(session, filter, findings);
-}
-
-/** Streams of a table that have no counter. Walks from stream to stream along the primary key. */
-function streamsWithoutCounter(
-  session: Session,
-  table: string,
-  counters: string,
-  filter: StreamFilter,
+  findings: Pick<FindingList, 'add'>,
 ): Promise<StreamId[]> {
-  return session.run(
-    (sql) => sql<StreamId[]>`
-      with recursive streams as (
-        (select tenant_id, store_id from ${sql(table)} where ${filterCondition(sql, filter)}
-          order by tenant_id, store_id limit 1)
-        union all
-        select next.tenant_id, next.store_id from streams s cross join lateral (
-          select t.tenant_id, t.store_id from ${sql(table)} t
-          where (t.tenant_id, t.store_id) > (s.tenant_id, s.store_id) and ${filterCondition(sql, filter, 't.')}
-          order by t.tenant_id, t.store_id limit 1
-        ) next
-      )
-      select replace(s.tenant_id::text, '-', '') as tenant, replace(s.store_id::text, '-', '') as store
-      from streams s left join ${sql(counters)} c using (tenant_id, store_id)
-      where c.tenant_id is null limit 1000`,
-  );
-}
-
-async function findBeyond(
-  session: Session,
-  table: string,
-  counters: string,
-  position: string,
-  filter: StreamFilter,
-  findings: FindingList,
-): Promise<void> {
-  const rows = await session.run(
-    (sql) => sql<(StreamId & { at: number; head: number })[]>`
-      select replace(c.tenant_id::text, '-', '') as tenant, replace(c.store_id::text, '-', '') as store,
-        beyond.at::float8 as at, c.current_sequence::float8 as head
-      from ${sql(counters)} c cross join lateral (
-        select t.${sql(position)} as at from ${sql(table)} t
-        where t.tenant_id = c.tenant_id and t.store_id = c.store_id and t.${sql(position)} > c.current_sequence
-        order by t.${sql(position)} limit 1
-      ) beyond
-      where ${filterCondition(sql, filter, 'c.')} limit 1000`,
-  );
-  for (const { tenant, store, at, head } of rows) {
-    const message = `it refers to event ${at}; current_sequence of the stream is ${head}`;
-    const row = { table, stream: { tenant, store }, row: `${position} ${at}`, position: at };
-    findings.add(findingOf(row, [{ check: 'beyond-head', column: position, message }]));
+  const stores = new Map<string, StreamId>();
+  for (const table of tables) {
+    const rows = await orUnreadable<readonly StreamId[]>(allRows(table), findings, [], () =>
+      session.run(
+        (sql) => sql<StreamId[]>`
+          ${storesQuery(sql, table, filter)}
+          select replace(tenant_id::text, '-', '') as tenant, replace(store_id::text, '-', '') as store from streams`,
+      ),
+    );
+    for (const { tenant, store } of rows) stores.set(tenant + store, { tenant, store });
   }
-}
-
-/** Tiles are few, so all of them are compared with their streams' heads; legitimate ones end at or before. */
-async function findTilesOutside(
-  session: Session,
-  filter: StreamFilter,
-  findings: FindingList,
-): Promise<void> {
-  const rows = await session.run(
-    (sql) => sql<(StreamId & { level: number; index: number; head: number | null })[]>`
-      select replace(t.tenant_id::text, '-', '') as tenant, replace(t.store_id::text, '-', '') as store,
-        t.level, t.tile_index::float8 as index, c.current_sequence::float8 as head
-      from ves_log_tiles t left join ves_sequence_counters c using (tenant_id, store_id)
-      where ${filterCondition(sql, filter, 't.')}
-        and (c.tenant_id is null or t.tile_index < 0 or t.level not between 0 and 6
-          or (t.tile_index::numeric + 1) * 256::numeric ^ (t.level + 1) > c.current_sequence)
-      limit 1000`,
-  );
-  for (const { tenant, store, level, index, head } of rows) {
-    const row = {
-      table: 'ves_log_tiles',
-      stream: { tenant, store },
-      row: `level ${level}, tile_index ${index}`,
-      position: Number.MAX_SAFE_INTEGER,
-    };
-    const message =
-      head === null
-        ? 'there is no such stream in ves_sequence_counters'
-        : `the tile ends behind the head, which is ${head}`;
-    const column = 'tenant_id, store_id, level or tile_index';
-    findings.add(findingOf(row, [{ check: 'beyond-head', column, message }]));
-  }
+  return [...stores.values()];
 }

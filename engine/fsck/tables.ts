@@ -225,7 +225,7 @@ export function bytesAt({ bytes, at, length }: Tuple, column: number): Uint8Arra
 export function textAt(
   { bytes, at, length }: Tuple,
   column: number,
-  encoding: 'utf8' | 'hex' = 'utf8',
+  encoding: BufferEncoding = 'utf8',
 ): string {
   return bytes.toString(encoding, at[column]!, at[column]! + Math.max(0, length[column]!));
 }

@@ -1,6 +1,7 @@
 /** What travels between the coordinator and the workers of a check. Plain data. */
 import type { DatabaseTarget } from '../store/connection.js';
 import type { Finding, StreamId } from './finding.js';
+import type { StreamFilter, StreamKind } from './streams.js';
 import type { Pieces } from './subtrees.js';
 
 /** What every worker is told at its start. */
@@ -14,6 +15,8 @@ export interface FsckSetup {
   readonly findingsMax: number;
   /** Versions of the sequencer's keys. */
   readonly keyVersions: readonly number[];
+  /** Streams that are looked at. */
+  readonly filter: StreamFilter;
   /** Whether there may be rows from before check values were written. */
   readonly oldRows: boolean;
 }
@@ -28,17 +31,13 @@ export interface StreamRange extends StreamId {
 export const CHUNK_EVENTS = 16_384;
 
 export type Task =
-  | { readonly kind: 'ves'; readonly ranges: readonly StreamRange[] }
-  | { readonly kind: 'legacy'; readonly ranges: readonly StreamRange[] }
-  | { readonly kind: 'entity-versions'; readonly stream: StreamId }
-  | { readonly kind: 'legacy-states'; readonly stream: StreamId }
-  | { readonly kind: 'agent-keys' }
+  | { readonly kind: 'ves' | 'legacy'; readonly ranges: readonly StreamRange[] }
+  /** Leaves `from..to` of the notary log, counted from 1; begins as ranges do. */
   | { readonly kind: 'notary'; readonly from: number; readonly to: number }
-  | {
-      readonly kind: 'duplicates';
-      readonly table: 'ves_events' | 'events';
-      readonly column: 'event_id' | 'command_id';
-    };
+  | { readonly kind: 'entity-versions' | 'legacy-states'; readonly stream: StreamId }
+  | { readonly kind: 'agent-keys' | 'cosignatures' }
+  | { readonly kind: 'duplicates'; readonly log: StreamKind; readonly column: 'event_id' | 'command_id' }
+  | { readonly kind: 'row-counts'; readonly log: StreamKind };
 
 export interface TaskResult {
   /** The first findings, in order of position. */
@@ -95,6 +94,6 @@ export interface LogPart {
   readonly claims: Claims;
   readonly upperTiles: readonly UpperTile[];
   readonly commitments: readonly CommitmentPart[];
-  /** Last number that groups cover, among the groups that end in the range; 0: none. */
-  readonly groupsEnd: number;
+  /** Last number that groups cover, among the groups that end in the range; 0: none; undefined: they cannot be read. */
+  readonly groupsEnd: number | undefined;
 }

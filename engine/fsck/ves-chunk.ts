@@ -1,4 +1,4 @@
-import type { Fault } from './finding.js';
+import { createEventRange, type EventRange } from './event-range.js';
 import type { StreamRange } from './task.js';
 import type { VesRowTarget } from './ves-row.js';
 
@@ -13,41 +13,24 @@ export const EVENT = {
 } as const;
 
 /** A range of a VES stream while it is being checked. Arrays have a place per number, from `range.from` on. */
-export interface VesChunk extends VesRowTarget {
-  readonly range: StreamRange;
-  /** The number expected next while reading. */
-  next: number;
+export interface VesChunk extends EventRange, VesRowTarget {
   readonly flags: Uint8Array;
   /** sequenced_at in microseconds since 1970. */
   readonly times: Float64Array;
   /** Number of each event's signing key among those of the task. */
   readonly keys: Int32Array;
-  /** What is wrong with the rows, by sequence number. */
-  readonly faults: Map<number, Fault[]>;
-  /** Runs of missing numbers. */
-  readonly missing: { readonly from: number; to: number }[];
 }
 
 /** @param committed whether VES leaf hashes are needed */
 export function createVesChunk(range: StreamRange, committed: boolean): VesChunk {
   const count = range.to - range.from + 1;
   return {
-    range,
-    next: range.from,
+    ...createEventRange(range),
     flags: new Uint8Array(count),
     times: new Float64Array(count),
     keys: new Int32Array(count).fill(-1),
     leaves: Buffer.alloc(32 * count),
     vesLeaves: committed ? Buffer.alloc(32 * count) : undefined,
     signed: Buffer.alloc(96 * count),
-    faults: new Map(),
-    missing: [],
   };
-}
-
-/** Notes what is wrong with the event of a number. */
-export function addFault(chunk: Pick<VesChunk, 'faults'>, sequence: number, fault: Fault): void {
-  const faults = chunk.faults.get(sequence);
-  if (faults) faults.push(fault);
-  else chunk.faults.set(sequence, [fault]);
 }

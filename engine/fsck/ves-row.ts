@@ -21,9 +21,10 @@ import { CHECKED_FROM } from '../store/copy-row.js';
 import { tupleCheck } from '../store/row-check.js';
 import type { FsckCrypto } from './crypto.js';
 import type { Fault } from './finding.js';
+import type { EventTable } from './read-events.js';
 import type { Tuple } from './tuples.js';
 
-/** Columns of a tuple, in the order of {@link VES_COLUMNS}. */
+/** Columns of a tuple, in the order of {@link VES_EVENTS}. */
 export const VES = {
   sequence: 0,
   sequencedAt: 1,
@@ -46,11 +47,13 @@ export const VES = {
   rowCheck: 18,
 } as const;
 
-export const VES_COLUMN_COUNT = 19;
-
 /** The columns as COPY wrote them: the check value covers this very order. */
-export const VES_COLUMNS = `sequence_number, sequenced_at, entity_key, base_version, agent_key_id, ves_version, payload_kind, tenant_id,
-  store_id, event_id, source_agent_id, command_id, entity_type, entity_id, event_type, created_at_str, payload, hashes, row_check`;
+export const VES_EVENTS: EventTable = {
+  table: 'ves_events',
+  columns: `sequence_number, sequenced_at, entity_key, base_version, agent_key_id, ves_version, payload_kind, tenant_id, store_id,
+    event_id, source_agent_id, command_id, entity_type, entity_id, event_type, created_at_str, payload, hashes, row_check`,
+  columnCount: 19,
+};
 
 /** Where the results of a row go. */
 export interface VesRowTarget {
@@ -64,11 +67,12 @@ export interface VesRowTarget {
 
 export interface VesRowChecker {
   /** Checks a row and writes the results of place `index`. Answers what is wrong with it. */
-  check(tuple: Tuple, target: VesRowTarget, index: number): Fault[];
+  check(tuple: Tuple, target: VesRowTarget, index: number): readonly Fault[];
   /** Gives leaf hashes to an event that is not there. */
   leaveOut(target: VesRowTarget, index: number): void;
 }
 
+const NO_FAULTS: readonly Fault[] = [];
 const PLAIN_LABEL = DOMAIN.payloadPlain.length;
 /** Offsets in the signing preimage: label 15, version 4, four ids 64, key id 4, then the strings. */
 const SIGNING_IDS = 19;
@@ -219,24 +223,25 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
         const message = `payload_kind is ${kind}, and hashes has ${length[VES.hashes]} bytes`;
         return [{ check: 'row-shape', column: 'payload_kind or hashes', message }];
       }
-      const faults: Fault[] = [];
+      let faults = NO_FAULTS;
       if (kind === 0) {
         hashPayload(tuple);
-        if (!isEqual(digest, 0, bytes, hashes + 96, 32)) faults.push(WRONG_PAYLOAD);
+        if (!isEqual(digest, 0, bytes, hashes + 96, 32)) faults = [...faults, WRONG_PAYLOAD];
       } else {
         const fault = cipherFault(tuple);
-        if (fault) faults.push(fault);
+        if (fault) faults = [...faults, fault];
       }
       writeEntityKey(tuple);
-      if (!isEqual(digest, 0, bytes, at[VES.entityKey]!, 8)) faults.push(WRONG_ENTITY_KEY);
+      if (!isEqual(digest, 0, bytes, at[VES.entityKey]!, 8)) faults = [...faults, WRONG_ENTITY_KEY];
       writeSigningHash(tuple, target.signed, 96 * index);
-      if (!isEqual(target.signed, 96 * index, bytes, hashes, 32)) faults.push({ ...WRONG_SIGNING_HASH });
+      if (!isEqual(target.signed, 96 * index, bytes, hashes, 32))
+        faults = [...faults, { ...WRONG_SIGNING_HASH }];
       copyBytes(bytes, hashes + 32, target.signed, 96 * index + 32, 64);
       writeLeaf(tuple, target, index);
       const check = at[VES.rowCheck]!;
       const checked = length[VES.rowCheck] === 4;
       if (checked && tupleCheck(bytes, start + CHECKED_FROM, check - 4) !== bytes.readInt32BE(check))
-        faults.push(WRONG_ROW_CHECK);
+        faults = [...faults, WRONG_ROW_CHECK];
       return faults;
     },
     leaveOut({ leaves, vesLeaves, signed }, index) {

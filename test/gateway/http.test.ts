@@ -129,6 +129,34 @@ describe('routing', () => {
       expect(found('GET', path), path).toBe('unknown');
   });
 
+  test('hands over the rest of a path where the route ends in an asterisk', () => {
+    const findTail = createRouter([
+      route('GET', '/log/notary/*'),
+      route('GET', '/log/:tenant/:store/*'),
+      route('PUT', '/log/:tenant/:store/*'),
+      route('GET', '/log/:tenant'),
+    ]);
+    const rest = (method: string, path: string) => {
+      const match = findTail(method, path);
+      return match.kind === 'found' ? [match.route.path, ...match.params] : match.kind;
+    };
+    expect(rest('GET', '/log/notary/x')).toEqual(['/log/notary/*', 'x']);
+    expect(rest('GET', '/log/notary/x/y.p/1')).toEqual(['/log/notary/*', 'x/y.p/1']);
+    expect(rest('HEAD', '/log/a/b/c//d%2F')).toEqual(['/log/:tenant/:store/*', 'a', 'b', 'c//d%2F']);
+    expect(rest('GET', '/log/a/b//c')).toEqual(['/log/:tenant/:store/*', 'a', 'b', '/c']);
+    expect(rest('POST', '/log/notary/x')).toBe('wrong-method');
+    expect(rest('GET', '/log/a')).toEqual(['/log/:tenant', 'a']);
+    for (const path of ['/log/notary', '/log/notary/', '/log/a/b', '/log/a/b/', '/log/a/b/c/', '/log//b/c'])
+      expect(rest('GET', path), path).toBe('unknown');
+  });
+
+  test('refuses routes below one that takes the rest of the path', () => {
+    for (const path of ['/a/b', '/a/:b', '/a/:b/*'])
+      expect(() => createRouter([route('GET', path), route('GET', '/a/*')]), path).toThrow(/below \/a\/\*/);
+    expect(() => createRouter([route('GET', '/a/*'), route('GET', '/a/*')])).toThrow(/two routes/);
+    expect(() => createRouter([route('GET', '/a'), route('GET', '/a/*')])).not.toThrow();
+  });
+
   test('refuses a table with two rows for one request', () => {
     expect(() => createRouter([route('GET', '/a'), route('GET', '/a')])).toThrow(/two routes/);
   });

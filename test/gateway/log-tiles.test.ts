@@ -238,6 +238,24 @@ describe('caching', () => {
     raw.socket.destroy();
   });
 
+  test('a 304 that is answered while the service stops ends the connection', async () => {
+    const stopping = await startTestGateway();
+    const { log } = await fillStream(stopping.sql, 5);
+    const key = await stopping.apiKey({ tenantId: log.tenantId });
+    const raw = openRaw(stopping.port);
+    await stopping.sql.begin(async (tx) => {
+      await tx`lock table ves_sequence_counters in access exclusive mode`;
+      raw.socket.write(
+        `GET /log/${log.tenantId}/${log.storeId}/tile/0/000.p/5 HTTP/1.1\r\nhost: x\r\nx-api-key: ${key}\r\nif-none-match: *\r\n\r\n`,
+      );
+      await sleep(100);
+      stopping.gateway.drain().catch(() => {});
+    });
+    expect(await raw.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 304 [\s\S]*\r\nconnection: close\r\n/);
+    await stopping.close();
+    await raw.closed;
+  });
+
   test('HEAD has the headers of GET and no body', async () => {
     for (const [path, length] of [
       ['tile/0/001', 8192],

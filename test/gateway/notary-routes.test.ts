@@ -205,11 +205,11 @@ describe('with witnesses', () => {
     ]);
 
     second.lie = undefined;
-    await expect
-      .poll(async () => (await askWitnesses(), await get('/log/notary/checkpoint')).status, {
-        timeout: 10_000,
-      })
-      .toBe(200);
+    const statusOnceAsked = async () => {
+      await askWitnesses();
+      return (await get('/log/notary/checkpoint')).status;
+    };
+    await expect.poll(statusOnceAsked, { timeout: 10_000 }).toBe(200);
     const published = await get('/log/notary/checkpoint');
     expect(published.headers['cache-control']).toBe('public, max-age=1');
     const keys = witnesses.map(({ vkey }) => parseVerifierKey(vkey)!);

@@ -1,0 +1,256 @@
+/**
+ * How long proofs take on a long stream, as a proof worker makes them: reading, hashing and checking against the recorded roots,
+ * each beside what one query of the database takes in the same run. And what a commitment of 10,000 events costs.
+ */
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Histogram } from 'hdr-histogram-js';
+import { createCommitmentService } from '../engine/commitments/index.js';
+import { createNodeHasher, verifyConsistency, verifyInclusion } from '../engine/log/index.js';
+import {
+  buildVesTree,
+  createVesLeafHasher,
+  DOMAIN,
+  treeRoot,
+  VES_LEAF_PROOF_BYTES,
+  vesPadLeaf,
+} from '../engine/protocol/index.js';
+import type { Sql } from '../engine/store/connection.js';
+import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
+import { readVesHead } from '../engine/store/heads.js';
+import { migrate } from '../engine/store/migrate.js';
+import { createLogService, type LogId, type LogService } from '../engine/transparency/index.js';
+import { createRandom } from '../loadtest/event-source.js';
+import { nativeSha256, sha256Into } from '../workers/native-crypto.js';
+import { openDatabase } from './database.js';
+import { fillLog } from './fill-log.js';
+import { median } from './statistics.js';
+import { formatTable } from './table.js';
+
+export interface ProofsOptions {
+  /** A directory of the bench's own. */
+  readonly dataDir: string;
+  /** Length of the stream. */
+  readonly events: number;
+  say(line: string): void;
+}
+
+/** Latencies of one kind of request in milliseconds. */
+export interface LatencyReport {
+  readonly name: string;
+  readonly requests: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+  readonly max_ms: number;
+}
+
+export interface ProofsReport {
+  readonly events: number;
+  readonly tiles: number;
+  readonly tiles_per_second: number;
+  readonly latencies: readonly LatencyReport[];
+  /** Milliseconds for a commitment's tree over {@link LEAVES} events that are in memory, median. */
+  readonly tree_ms: { readonly ours: number; readonly node_by_node: number };
+}
+
+const REQUESTS = 1_000;
+/** Requests of each kind before the measured ones. */
+const WARMUP = 200;
+/** One proof in so many is verified. */
+const CHECK_EVERY = 10;
+const LEAVES = 10_000;
+const COMMITMENTS = 30;
+const TREE_ROUNDS = 15;
+const TILES_PER_STEP = 256;
+const SHARED_BUFFERS = 256 * 1024 ** 2;
+const TENANT = '00000000-0000-4000-8000-0000000000aa';
+const STORE = '00000000-0000-4000-8000-0000000000bb';
+const LOG: LogId = { kind: 'stream', tenantId: TENANT, storeId: STORE };
+const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
+
+const hashNode = createNodeHasher(sha256Into);
+
+export async function runProofs({ dataDir, events, say }: ProofsOptions): Promise<{
+  report: ProofsReport;
+  text: string;
+}> {
+  const directory = join(dataDir, 'proofs');
+  const open = () =>
+    startEmbeddedPostgres({ dataDir: directory, sharedBuffers: SHARED_BUFFERS, log: () => {} });
+  let server = await open();
+  let sql = openDatabase(server.target);
+  try {
+    await migrate(sql, MIGRATIONS);
+    await fillLog(sql, { tenantId: TENANT, storeId: STORE }, events, say);
+    say('proofs: writing tiles');
+    const tiles = await writeTiles(openLogs(sql));
+    say('proofs: one by one');
+    await measureLatencies(sql, events, WARMUP);
+    // Our code is compiled, but nothing is left in the server's own memory.
+    await sql.end({ timeout: 1 });
+    await server.stop();
+    server = await open();
+    sql = openDatabase(server.target);
+    const latencies = await measureLatencies(sql, events, REQUESTS);
+    say('proofs: commitments');
+    const commitments = reportOf(`commitment of ${LEAVES} events`, await measureCommitments(sql, events));
+    say('proofs: trees');
+    const report = { events, ...tiles, latencies: [...latencies, commitments], tree_ms: measureTrees() };
+    return { report, text: formatProofs(report) };
+  } finally {
+    await sql.end({ timeout: 1 });
+    await server.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const openLogs = (sql: Sql): LogService => createLogService({ sql, sha256: sha256Into });
+
+async function writeTiles(logs: LogService): Promise<{ tiles: number; tiles_per_second: number }> {
+  const begin = performance.now();
+  let tiles = 0;
+  for (let done = false; !done; ) {
+    const step = await logs.integrate(LOG, TILES_PER_STEP);
+    tiles += step.written;
+    done = step.done;
+  }
+  return { tiles, tiles_per_second: Math.round((tiles * 1000) / (performance.now() - begin)) };
+}
+
+/**
+ * Requests with nothing in memory, a new service for each, and then with one service for all. The kinds take turns, so that what the
+ * server has not read yet and slow phases of the machine fall on all of them alike.
+ */
+async function measureLatencies(
+  sql: Sql,
+  events: number,
+  requests: number,
+): Promise<readonly LatencyReport[]> {
+  const random = createRandom(requests);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const { root: head } = await openLogs(sql).head(LOG);
+
+  const inclusion = async (logs: LogService) => {
+    const size = 1 + below(events);
+    const leaf = below(size);
+    const { leafHash, hashes, root } = await logs.inclusion(LOG, leaf, size);
+    return () => verifyInclusion(leafHash, leaf, size, hashes, root, hashNode);
+  };
+  const inclusionAtHead = async (logs: LogService) => {
+    const leaf = below(events);
+    const { leafHash, hashes } = await logs.inclusion(LOG, leaf, events);
+    return () => verifyInclusion(leafHash, leaf, events, hashes, head, hashNode);
+  };
+  const consistency = async (logs: LogService) => {
+    const to = 1 + below(events);
+    const from = below(to);
+    const { hashes } = await logs.consistency(LOG, from, to);
+    return async () => {
+      const [older, newer] = [await logs.recordRoot(LOG, from), await logs.recordRoot(LOG, to)];
+      return verifyConsistency(from, older, to, newer, hashes, hashNode);
+    };
+  };
+  const kinds: [name: string, request: Request][] = [
+    ['one query: the head of the stream', async () => readVesHead(sql, TENANT, STORE).then(() => () => true)],
+    ['inclusion, any leaf at any size', inclusion],
+    ['inclusion, any leaf at the head', inclusionAtHead],
+    ['consistency between any two sizes', consistency],
+  ];
+  const reports: LatencyReport[] = [];
+  for (const temper of ['cold', 'warm'] as const) {
+    const shared = openLogs(sql);
+    const latencies = kinds.map(newHistogram);
+    for (let i = 0; i < requests; i++)
+      for (const [k, [, request]] of kinds.entries()) {
+        const logs = temper === 'cold' ? openLogs(sql) : shared;
+        const begin = performance.now();
+        const holds = await request(logs);
+        latencies[k]!.recordValue(Math.round((performance.now() - begin) * 1000));
+        if (i % CHECK_EVERY === 0 && !(await holds())) throw new Error('a proof does not hold');
+      }
+    reports.push(...kinds.map(([name], k) => reportOf(`${name}, ${temper}`, latencies[k]!)));
+  }
+  return reports;
+}
+
+/** Makes one proof; the answer tells whether it holds, outside the measurement. */
+type Request = (logs: LogService) => Promise<() => boolean | Promise<boolean>>;
+
+async function measureCommitments(sql: Sql, events: number): Promise<Histogram> {
+  const latencies = newHistogram();
+  const commitments = createCommitmentService({ sql, sha256: sha256Into });
+  const stream = { tenantId: TENANT, storeId: STORE };
+  for (let i = 0; i < COMMITMENTS && (i + 1) * LEAVES <= events; i++) {
+    const begin = performance.now();
+    await commitments.commitVes(stream, BigInt(i * LEAVES + 1), BigInt((i + 1) * LEAVES));
+    latencies.recordValue(Math.round((performance.now() - begin) * 1000));
+  }
+  return latencies;
+}
+
+/** Leaves and tree of a commitment, by our code and node by node with node:crypto's usual interface; both have the same root. */
+function measureTrees(): { ours: number; node_by_node: number } {
+  const tenantStore = new Uint8Array(32).fill(1);
+  const proofs = new Uint8Array(LEAVES * VES_LEAF_PROOF_BYTES);
+  for (let i = 0; i < proofs.length; i++) proofs[i] = (i * 2_654_435_761) >>> 24;
+  const digest = (...parts: Uint8Array[]): Uint8Array => {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  };
+
+  const ours = (): Uint8Array => {
+    const leaves = new Uint8Array(LEAVES * 32);
+    const hashLeaf = createVesLeafHasher(tenantStore, sha256Into);
+    for (let i = 0; i < LEAVES; i++) hashLeaf(i + 1, proofs, i * VES_LEAF_PROOF_BYTES, leaves, i * 32);
+    return treeRoot(buildVesTree(leaves, sha256Into));
+  };
+  const nodeByNode = (): Uint8Array => {
+    const number = Buffer.alloc(8);
+    let level = Array.from({ length: 2 ** Math.ceil(Math.log2(LEAVES)) }, (_, i) => {
+      if (i >= LEAVES) return vesPadLeaf(nativeSha256);
+      number.writeBigUInt64BE(BigInt(i + 1));
+      const proof = proofs.subarray(i * VES_LEAF_PROOF_BYTES, (i + 1) * VES_LEAF_PROOF_BYTES);
+      return digest(DOMAIN.leaf, tenantStore, number, proof);
+    });
+    while (level.length > 1)
+      level = Array.from({ length: level.length / 2 }, (_, i) =>
+        digest(DOMAIN.node, level[2 * i]!, level[2 * i + 1]!),
+      );
+    return level[0]!;
+  };
+  if (!Buffer.from(ours()).equals(nodeByNode())) throw new Error('the two trees have different roots');
+  const time = (run: () => unknown) =>
+    median(
+      Array.from({ length: TREE_ROUNDS }, () => {
+        const begin = performance.now();
+        run();
+        return performance.now() - begin;
+      }),
+    );
+  return { ours: round(time(ours)), node_by_node: round(time(nodeByNode)) };
+}
+
+/** Of microseconds. */
+const newHistogram = (): Histogram => build({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000 });
+
+const round = (ms: number) => Number(ms.toFixed(2));
+
+const reportOf = (name: string, latencies: Histogram): LatencyReport => ({
+  name,
+  requests: latencies.totalCount,
+  p50_ms: round(latencies.getValueAtPercentile(50) / 1000),
+  p99_ms: round(latencies.getValueAtPercentile(99) / 1000),
+  max_ms: round(latencies.maxValue / 1000),
+});
+
+const formatProofs = (report: ProofsReport): string =>
+  `\nProofs at a stream of ${report.events.toLocaleString('en-US')} events; ${report.tiles} tiles written before, ${report.tiles_per_second} tiles/s; ` +
+  `cold: a new service for every request, and the database was started anew\n${formatTable(
+    ['', 'requests', 'p50 ms', 'p99 ms', 'greatest'],
+    report.latencies.map((row) => [row.name, row.requests, row.p50_ms, row.p99_ms, row.max_ms]),
+  )}` +
+  `Leaves and tree of a commitment of ${LEAVES} events in memory: ${report.tree_ms.ours} ms; ` +
+  `node by node with createHash: ${report.tree_ms.node_by_node} ms\n`;
