@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { formatConfigHelp } from '../engine/config/index.js';
 import { addAgentCommands } from './agent.js';
+import { addFsckCommand } from './fsck.js';
 import { addSequencerKeyCommands } from './sequencer-key.js';
 import { serve } from './serve.js';
 import { VERSION } from './service.js';
@@ -22,5 +23,6 @@ program
 addAgentCommands(program);
 addSequencerKeyCommands(program);
 addVerifyCommand(program);
+addFsckCommand(program);
 
 await program.parseAsync();

@@ -147,7 +147,13 @@ async function fillOthers(database: FsckDatabase): Promise<void> {
 
 async function commitRanges(sql: Sql): Promise<void> {
   const commitments = createCommitmentService({ sql, sha256: sha256Into });
-  await commitments.commitVes(MAIN, 1n, 1n);
+  const first = await commitments.commitVes(MAIN, 1n, 1n);
+  const anchor = {
+    txHash: createHash('sha256').update('transaction').digest(),
+    chainId: 8453,
+    blockNumber: 123n,
+  };
+  await commitments.markAnchored(first.batchId, anchor);
   await commitments.commitVes(MAIN, 2n, 6n);
   await commitments.commitVes(MAIN, 7n, 250n);
   await commitments.commitLegacy(MAIN, 2n, 4n);
