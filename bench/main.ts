@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [parts] [pipeline] [entity-index] [options]`: what the service does on this machine, and what it could
+ * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [options]`: what the service does on this machine, and what it could
  * do. Without a name: parts and pipeline.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,15 +7,21 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { calibrate } from './calibrate.js';
 import { runEntityIndex } from './entity-index.js';
+import { runFsckBench } from './fsck.js';
 import { describeMachine } from './machine.js';
 import { runParts } from './parts/index.js';
 import { type RunReport, referenceRun, runPipeline } from './pipeline.js';
+import { runProofs } from './proofs.js';
 import { type BenchReport, type Ceiling, formatReport } from './report.js';
+import { runTiles } from './tiles.js';
 
-const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [options]
+const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [options]
 
   parts           CPU time of each part on its own, and the ceiling that follows from it
   pipeline        the whole service over HTTP, then a check of what it stored
+  proofs          latency of Merkle proofs on a long stream, and building commitments
+  tiles           tiles per second from the cache, beside a plain node:http server
+  fsck            events per second of fsck, with and without signatures
   entity-index    cost of the index on entities, on a table of more than a million rows
 
   --seconds N     measured seconds of each run (20)
@@ -25,12 +31,13 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [option
   --set NAME=X    setting of the service, such as VERIFY_THREADS=1; may be repeated
   --no-open       leave out the open-loop run at half of the greatest rate
   --rows N        rows of the entity-index table (1200000)
+  --events N      events of the streams of proofs and fsck (1000000 and 300000)
   --data-dir DIR  where the database goes, in a directory of its own that is removed afterwards (.bench)
   --profile DIR   write CPU profiles of the service there
   --json FILE     where the result goes (.bench/<date>.json)
 `;
 
-const PARTS = ['parts', 'pipeline', 'entity-index'];
+const PARTS = ['parts', 'pipeline', 'entity-index', 'proofs', 'tiles', 'fsck'];
 const say = (line: string) => console.error(`… ${line}`);
 
 const { values, positionals } = parse();
@@ -58,6 +65,23 @@ if (wanted.includes('entity-index')) {
     rmSync(dataDir, { recursive: true, force: true });
     process.exit(0);
   }
+}
+for (const [name, measure] of [
+  ['proofs', () => runProofs({ dataDir, events: count('events', 1_000_000), say })],
+  ['tiles', () => runTiles({ dataDir, seconds: count('seconds'), say })],
+  [
+    'fsck',
+    () => runFsckBench({ dataDir, events: count('events', 300_000), payloadBytes: count('payload'), say }),
+  ],
+] as const) {
+  if (!wanted.includes(name)) continue;
+  const { report, text } = await measure();
+  process.stdout.write(text);
+  save({ machine, calibration_us: { after: round(calibrate()) }, ...report }, name);
+}
+if (!wanted.includes('parts') && !wanted.includes('pipeline')) {
+  rmSync(dataDir, { recursive: true, force: true });
+  process.exit(0);
 }
 const before = calibrate();
 const parts = wanted.includes('parts')
@@ -104,8 +128,9 @@ function ceiling(sumMicros: number, runs: readonly RunReport[]): Ceiling {
   };
 }
 
-function save(result: object): void {
-  const name = machine.date.slice(0, 19).replaceAll(':', '-');
+function save(result: object, part = ''): void {
+  const suffix = part === '' || wanted.length === 1 ? '' : `-${part}`;
+  const name = machine.date.slice(0, 19).replaceAll(':', '-') + suffix;
   const file = resolve(values.json ?? join('.bench', `${name}.json`));
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
@@ -124,6 +149,7 @@ function parse() {
         set: { type: 'string', multiple: true, default: [] as string[] },
         'no-open': { type: 'boolean', default: false },
         rows: { type: 'string', default: '1200000' },
+        events: { type: 'string' },
         'data-dir': { type: 'string', default: '.bench' },
         profile: { type: 'string' },
         json: { type: 'string' },
@@ -139,8 +165,8 @@ function parse() {
   }
 }
 
-function count(name: 'seconds' | 'clients' | 'payload' | 'rows'): number {
-  const value = Number(values[name]);
+function count(name: 'seconds' | 'clients' | 'payload' | 'rows' | 'events', otherwise = 0): number {
+  const value = Number(values[name] ?? otherwise);
   if (Number.isInteger(value) && value > 0) return value;
   console.error(`--${name} must be a whole number greater than 0\n\n${USAGE}`);
   process.exit(2);
