@@ -67,7 +67,7 @@ const select = (sql: Sql, names: readonly AgentKeyName[]) => sql<Row[]>`
   join agent_signing_keys using (tenant_id, agent_id, key_id)`;
 
 /** How far clocks and caches may be behind: a revocation reaches every process within a second, and events wait for their group. */
-export const KEY_TOLERANCE_MICROS = 2_000_000;
+const KEY_TOLERANCE_MICROS = 2_000_000;
 
 /** Why a key was not to be used at an instant; undefined when it was. L6. */
 export function keyFaultAt(key: AgentKey, micros: number): string | undefined {

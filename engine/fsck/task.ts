@@ -27,7 +27,7 @@ export interface StreamRange extends StreamId {
   readonly to: number;
 }
 
-/** Most events of one task; a power of 256's square root, so that chunks and tiles share their borders. */
+/** Most events of one task. A power of two and a multiple of 256, so that chunks are perfect subtrees and share their borders with tiles. */
 export const CHUNK_EVENTS = 16_384;
 
 export type Task =
@@ -53,14 +53,14 @@ export interface TaskResult {
 /** Roots that somebody recorded, at sizes within the range: what the coordinator compares with the derived ones. Sorted by size. */
 export interface Claims {
   readonly sizes: Float64Array;
-  /** {@link ClaimSource} of each. */
+  /** Where each comes from: a number of {@link CLAIM}. */
   readonly sources: Uint8Array;
   /** Fold of the range's leaves up to the size, 32 bytes each; zeros where the size is the range's beginning. */
   readonly folds: Uint8Array;
   readonly roots: Uint8Array;
 }
 
-/** Where a claim comes from; an index into {@link CLAIM_SOURCES}. */
+/** Where a claim comes from. */
 export const CLAIM = { group: 0, logRoot: 1, notaryEntry: 2, notaryRoot: 3, notaryCheckpoint: 4 } as const;
 
 /** A stored tile of level 1 or higher that ends in the range. */

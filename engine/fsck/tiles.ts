@@ -1,5 +1,5 @@
 /** Stored tiles: those of level 0 against a range's leaves; those above are handed on, because they span several ranges. */
-import { HASH_BYTES, type NodeHasher, nodeInTile, TILE_HEIGHT, TILE_WIDTH } from '../log/index.js';
+import { HASH_BYTES, type NodeHasher, nodeInTile, TILE_WIDTH } from '../log/index.js';
 import { type Fault, type FindingList, findingOf, type StreamId } from './finding.js';
 import type { UpperTile } from './task.js';
 
@@ -68,6 +68,3 @@ export function addTileFinding(
   const row = `level ${tile.level}, tile_index ${tile.index}`;
   findings.add(findingOf({ table, stream, row, position: tile.end }, [fault]));
 }
-
-/** Level of the tree whose nodes a tile level holds. */
-export const treeLevel = (tileLevel: number): number => tileLevel * TILE_HEIGHT;

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { DemoResult } from '../../cli/demo/run.js';
@@ -25,6 +28,18 @@ test('agents, a replayer and a forger push while the service is killed and comes
   expect(result.replayed).toBeGreaterThan(0);
   expect(result.refused).toBeGreaterThan(0);
   expect(result.retries).toBeGreaterThan(0);
+}, 110_000);
+
+test("one event's evidence is verified without the service, and fsck finds a byte changed by SQL", async () => {
+  const directory = join(mkdtempSync(join(tmpdir(), 'prove-')), 'evidence');
+  const { code, out } = await runDemo('--json', '--prove', directory, '--seconds', '2', '--agents', '2');
+  const result = JSON.parse(out) as DemoResult;
+  expect(result.faults).toEqual([]);
+  expect(code).toBe(0);
+  expect(result.proofs?.map(({ ok }) => ok)).toEqual(Array(7).fill(true));
+  expect(readdirSync(directory)).toEqual(
+    expect.arrayContaining(['event.tlog-proof', 'event.cose', 'event.json']),
+  );
 }, 110_000);
 
 test('a service that is asked for and not there is an error, not another service', async () => {

@@ -229,6 +229,9 @@ async function changesOf(target: Target): Promise<{ column: Column; value: strin
   return changes;
 }
 
+/** Tables whose columns only a signature may tell of. */
+const SIGNED = new Set(['ves_events', 'agent_signing_keys']);
+
 const UNIQUE_VIOLATION = '23505';
 
 /** Whether a finding names the changed row and column. A row whose key was changed is not where it was. */
@@ -252,7 +255,7 @@ describe.each(Object.entries(TARGETS))('%s', (_, target) => {
         target.table,
         target.where,
         `${column.name} = ${value}`,
-        () => check(database.target),
+        () => check(database.target, { signatures: SIGNED.has(target.table) }),
       ).catch((error) => {
         if (error.code !== UNIQUE_VIOLATION) throw error;
       });
