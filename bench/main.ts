@@ -31,7 +31,7 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs
   --set NAME=X    setting of the service, such as VERIFY_THREADS=1; may be repeated
   --no-open       leave out the open-loop run at half of the greatest rate
   --rows N        rows of the entity-index table (1200000)
-  --events N      events of the streams of proofs and fsck (1000000 and 300000)
+  --events N      events of the streams of proofs and fsck (1000000)
   --data-dir DIR  where the database goes, in a directory of its own that is removed afterwards (.bench)
   --profile DIR   write CPU profiles of the service there
   --json FILE     where the result goes (.bench/<date>.json)
@@ -71,7 +71,7 @@ for (const [name, measure] of [
   ['tiles', () => runTiles({ dataDir, seconds: count('seconds'), say })],
   [
     'fsck',
-    () => runFsckBench({ dataDir, events: count('events', 300_000), payloadBytes: count('payload'), say }),
+    () => runFsckBench({ dataDir, events: count('events', 1_000_000), payloadBytes: count('payload'), say }),
   ],
 ] as const) {
   if (!wanted.includes(name)) continue;

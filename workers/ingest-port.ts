@@ -1,6 +1,6 @@
 /** How the gateway hands requests to the ingest pipeline. Types only: whoever imports this takes no threads along. */
 import type { ErrorCode } from '../engine/errors/index.js';
-import type { IngestScope } from './messages.js';
+import type { Codec, IngestScope } from './messages.js';
 
 /** Which of the two streams a request writes to. */
 export type IngestKind = 'ves' | 'legacy';
@@ -8,6 +8,8 @@ export type IngestKind = 'ves' | 'legacy';
 /** One ingest request on its way into the pipeline. */
 export interface IngestRequest {
   readonly kind: IngestKind;
+  /** How `body` and the answer are written down. */
+  readonly codec: Codec;
   readonly scope: IngestScope;
   /** Copied before `submit` returns: it may be a view on memory that is gone afterwards. */
   readonly body: Uint8Array;
@@ -21,7 +23,7 @@ export interface IngestRequest {
   reply(result: IngestReply): void;
 }
 
-/** What became of an ingest request. `body` is the finished JSON answer. */
+/** What became of an ingest request. `body` is the finished answer, written down as the request was. */
 export type IngestReply =
   | {
       readonly ok: true;

@@ -44,11 +44,15 @@ export interface WorkerSetup {
 export const EVENT_RECEIPTS = 1;
 export const GROUP_RECEIPTS = 2;
 
+/** How a request and its answer are written down. */
+export const CODECS = ['json', 'msgpack', 'proto'] as const;
+export type Codec = (typeof CODECS)[number];
+
 /**
  * Numbers per request in {@link VerifyTask.requests}: kind · scope index · offset · length · deadline (ms since epoch) ·
- * receipts wanted.
+ * receipts wanted · index in {@link CODECS}.
  */
-export const TASK_NUMBERS = 6;
+export const TASK_NUMBERS = 7;
 
 /** A bundle of request bodies for one verify worker. */
 export interface VerifyTask {

@@ -11,6 +11,7 @@ import { Piscina } from 'piscina';
 import { STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
 import type { IngestPort, IngestRequest } from './ingest-port.js';
 import {
+  CODECS,
   type IngestScope,
   KEY_CACHE_CHANNEL,
   type KeyCacheMessage,
@@ -254,7 +255,10 @@ function toTask(bundle: Bundle): VerifyTask {
     if (scope === -1) scope = scopes.push(request.scope) - 1;
     const kind = request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY;
     const { offset, length } = bundle.places[i]!;
-    requests.set([kind, scope, offset, length, request.deadlineMs, request.receipts], i * TASK_NUMBERS);
+    requests.set(
+      [kind, scope, offset, length, request.deadlineMs, request.receipts, CODECS.indexOf(request.codec)],
+      i * TASK_NUMBERS,
+    );
   });
   return { bodies: bundle.arena.buffer, requests, scopes };
 }

@@ -1,175 +1,26 @@
-/**
- * First half of a request's way through a verify worker: bytes to typed envelopes with canonical payloads. Whatever is
- * wrong here fails the request as a whole; nothing has been looked up yet.
- */
-import { isUtf8 } from 'node:buffer';
-import {
-  type ByteSink,
-  canonicalizeInto,
-  DOMAIN,
-  type EnvelopeFault,
-  FIXED_BYTES,
-  isJsonObject,
-  JcsError,
-  LosslessJsonError,
-  parseLegacyEnvelope,
-  parseLossless,
-  parseUuid,
-  parseVesEnvelope,
-  printLegacyJson,
-  type VesEnvelope,
-} from '../engine/protocol/index.js';
-import {
-  type Arrival,
-  authorise,
-  type IngestLimits,
-  type LegacyRequest,
-  type PreparedLegacyEvent,
-  type PreparedVesEvent,
-  refuse,
-  requestBase,
-  type VesRequest,
-} from './request-context.js';
+/** Readers of requests, by codec. */
+import type { Codec } from './messages.js';
+import { prepareLegacyJson, prepareVesJson } from './prepare-json.js';
+import type { Arrival, IngestLimits, LegacyRequest, VesRequest } from './request-context.js';
 
-const LABEL = DOMAIN.payloadPlain;
-
-/** Body bytes as text; invalid UTF-8 is refused rather than replaced, because it would be hashed as something else. */
-function decodeText(body: Uint8Array): string {
-  if (!isUtf8(body)) refuse('INVALID_REQUEST_BODY', 'The body is not valid UTF-8');
-  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+/** Reads requests. All throw ServiceError when the request as a whole is unusable. */
+export interface RequestReaders {
+  readVes(arrival: Arrival): VesRequest;
+  readLegacy(arrival: Arrival): LegacyRequest;
 }
 
-function faultOf(fault: EnvelopeFault, event: number): never {
-  const path = fault.path === '' ? `events[${event}]` : `events[${event}].${fault.path}`;
-  const message = `events[${event}]: ${fault.message}`;
-  if (fault.kind === 'type') refuse('INVALID_REQUEST_SHAPE', message, { path });
-  refuse('INVALID_FIELD_VALUE', message, { path });
-}
+type Reader<Request> = (arrival: Arrival) => Request;
 
-function tooMany(count: number, max: number): never {
-  refuse('PAYLOAD_TOO_LARGE', `A request may hold ${max} events, this one holds ${count}`, {
-    events: count,
-    events_max: max,
-  });
-}
-
-function payloadTooLarge(event: number, bytes: number, max: number): never {
-  refuse('PAYLOAD_TOO_LARGE', `events[${event}]: the payload has ${bytes} bytes, ${max} are allowed`, {
-    path: `events[${event}].payload`,
-    bytes,
-    bytes_max: max,
-  });
-}
-
-/** UTF-8 length, without counting when even three bytes per unit would fit. */
-function checkSize(text: string, event: number, max: number): void {
-  if (text.length * 3 <= max) return;
-  const bytes = Buffer.byteLength(text);
-  if (bytes > max) payloadTooLarge(event, bytes, max);
-}
-
-function canonicalOf(print: () => string): {
-  canonical: string | undefined;
-  canonicalProblem: string | undefined;
-} {
-  try {
-    return { canonical: print(), canonicalProblem: undefined };
-  } catch (error) {
-    if (!(error instanceof JcsError)) throw error;
-    return { canonical: undefined, canonicalProblem: `payload ${error.message}` };
-  }
-}
-
-/** Reads a VES ingest request. Throws ServiceError. */
-export function prepareVes(arrival: Arrival, limits: IngestLimits, strictFormat: boolean): VesRequest {
-  const { body, scope } = arrival;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(decodeText(body));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    refuse('INVALID_REQUEST_BODY', `The body is not valid JSON: ${error.message}`);
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    refuse('INVALID_REQUEST_SHAPE', 'The body must be an object with agentId and events');
-  const { agentId, events } = parsed as { agentId?: unknown; events?: unknown };
-  const agent = typeof agentId === 'string' ? parseUuid(agentId) : undefined;
-  if (!agent) refuse('INVALID_REQUEST_SHAPE', 'agentId must be a UUID', { path: 'agentId' });
-  if (!Array.isArray(events)) refuse('INVALID_REQUEST_SHAPE', 'events must be an array', { path: 'events' });
-  if (events.length === 0) refuse('INVALID_FIELD_VALUE', 'events must not be empty', { path: 'events' });
-  if (events.length > limits.batchEventsMax) tooMany(events.length, limits.batchEventsMax);
-
-  const fixed = Buffer.allocUnsafe(events.length * FIXED_BYTES);
-  // Canonical payloads are about as long as the body that carried them.
-  const payloads: ByteSink = { bytes: Buffer.allocUnsafe(body.length + 64), length: 0 };
-  const prepared: PreparedVesEvent[] = new Array(events.length);
-  for (let i = 0; i < events.length; i++) {
-    const read = parseVesEnvelope(events[i], { strictFormat, fixed, fixedOffset: i * FIXED_BYTES });
-    if (!read.ok) faultOf(read, i);
-    prepared[i] = preparePayload(read.envelope, payloads);
-    const { payloadStart, payloadEnd } = prepared[i]!;
-    if (payloadEnd - payloadStart > limits.payloadBytesMax)
-      payloadTooLarge(i, payloadEnd - payloadStart, limits.payloadBytesMax);
-  }
-  authorise(scope, agent, prepared, 'source_agent_id');
-  const signingHashes = Buffer.allocUnsafe(events.length * 32);
+/** Makes the readers. @param strictFormat refuse hex without 0x and the like */
+export function createRequestReaders(limits: IngestLimits, strictFormat: boolean): RequestReaders {
+  const ves = {
+    json: (arrival) => prepareVesJson(arrival, limits, strictFormat),
+  } as Record<Codec, Reader<VesRequest>>;
+  const legacy = {
+    json: (arrival) => prepareLegacyJson(arrival, limits),
+  } as Record<Exclude<Codec, 'msgpack'>, Reader<LegacyRequest>>;
   return {
-    kind: 'ves',
-    ...requestBase(arrival),
-    events: prepared,
-    payloads: payloads.bytes,
-    signingHashes,
+    readVes: (arrival) => ves[arrival.codec](arrival),
+    readLegacy: (arrival) => legacy[arrival.codec as 'json'](arrival),
   };
-}
-
-/** Appends label and canonical payload (or encryption envelope) to the sink. */
-function preparePayload(envelope: VesEnvelope, sink: ByteSink): PreparedVesEvent {
-  if (sink.length + LABEL.length > sink.bytes.length) grow(sink);
-  sink.bytes.set(LABEL, sink.length);
-  const start = sink.length + LABEL.length;
-  sink.length = start;
-  try {
-    canonicalizeInto(envelope.payloadKind === 0 ? envelope.payload : envelope.payloadEncrypted?.json, sink);
-    return { envelope, payloadStart: start, payloadEnd: sink.length, payloadProblem: undefined };
-  } catch (error) {
-    if (!(error instanceof JcsError)) throw error;
-    return { envelope, payloadStart: start, payloadEnd: start, payloadProblem: `payload ${error.message}` };
-  }
-}
-
-function grow(sink: ByteSink): void {
-  const larger = Buffer.allocUnsafe(sink.bytes.length * 2);
-  larger.set(sink.bytes);
-  sink.bytes = larger;
-}
-
-/** Reads a legacy ingest request, keeping the number tokens that its payload hashes cover. Throws ServiceError. */
-export function prepareLegacy(arrival: Arrival, limits: IngestLimits): LegacyRequest {
-  const { body, scope } = arrival;
-  const parsed = (() => {
-    try {
-      return parseLossless(decodeText(body));
-    } catch (error) {
-      if (!(error instanceof LosslessJsonError)) throw error;
-      refuse('INVALID_REQUEST_BODY', `The body is not valid JSON: ${error.message}`);
-    }
-  })();
-  if (!isJsonObject(parsed))
-    refuse('INVALID_REQUEST_SHAPE', 'The body must be an object with agent_id and events');
-  const agentId = parsed.get('agent_id');
-  const agent = typeof agentId === 'string' ? parseUuid(agentId) : undefined;
-  if (!agent) refuse('INVALID_REQUEST_SHAPE', 'agent_id must be a UUID', { path: 'agent_id' });
-  const events = parsed.get('events');
-  if (!Array.isArray(events)) refuse('INVALID_REQUEST_SHAPE', 'events must be an array', { path: 'events' });
-  if (events.length > limits.batchEventsMax) tooMany(events.length, limits.batchEventsMax);
-
-  const prepared: PreparedLegacyEvent[] = events.map((value, i) => {
-    const read = parseLegacyEnvelope(value);
-    if (!read.ok) faultOf(read, i);
-    const { canonical, canonicalProblem } = canonicalOf(() => printLegacyJson(read.envelope.payload));
-    if (canonical !== undefined) checkSize(canonical, i, limits.payloadBytesMax);
-    return { envelope: { ...read.envelope, fixedOffset: 0 }, canonical, canonicalProblem };
-  });
-  authorise(scope, agent, prepared, 'source_agent');
-  return { kind: 'legacy', ...requestBase(arrival), events: prepared };
 }

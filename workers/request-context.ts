@@ -8,7 +8,7 @@ import {
   type VesEnvelope,
 } from '../engine/protocol/index.js';
 import type { RequestOutcome } from '../engine/sequencer/index.js';
-import type { IngestScope, RequestError } from './messages.js';
+import type { Codec, IngestScope, RequestError } from './messages.js';
 
 /**
  * One event of a request after parsing. Its canonical payload lies at [payloadStart, payloadEnd) of the request's
@@ -37,6 +37,7 @@ export interface Arrival {
   readonly deadlineMs: number;
   /** Receipts wanted: a sum of EVENT_RECEIPTS and GROUP_RECEIPTS. */
   readonly receipts: number;
+  readonly codec: Codec;
 }
 
 export interface RequestBase {
@@ -45,6 +46,7 @@ export interface RequestBase {
   readonly deadlineMs: number;
   /** Receipts wanted: a sum of EVENT_RECEIPTS and GROUP_RECEIPTS. */
   readonly receipts: number;
+  readonly codec: Codec;
   /** Rejections proposed by the worker, referred to by verdict. */
   readonly rejections: Rejection[];
   /** Event ids and command ids seen so far (16 bytes as latin1), to find repetitions within the request. */
@@ -70,11 +72,12 @@ export interface LegacyRequest extends RequestBase {
 export type PreparedRequest = VesRequest | LegacyRequest;
 
 /** The parts of a request's context that do not depend on its kind. */
-export function requestBase({ slot, deadlineMs, receipts }: Arrival): RequestBase {
+export function requestBase({ slot, deadlineMs, receipts, codec }: Arrival): RequestBase {
   return {
     slot,
     deadlineMs,
     receipts,
+    codec,
     rejections: [],
     seenEvents: new Set(),
     seenCommands: new Set(),

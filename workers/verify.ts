@@ -24,6 +24,7 @@ import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-k
 import { createJudge, keyNameOf } from './judge.js';
 import {
   type BatchMessage,
+  CODECS,
   GROUP_RECEIPTS,
   KEY_CACHE_CHANNEL,
   type KeyCacheMessage,
@@ -36,7 +37,7 @@ import {
   type VerifyTask,
   type WorkerSetup,
 } from './messages.js';
-import { prepareLegacy, prepareVes } from './prepare.js';
+import { createRequestReaders } from './prepare.js';
 import { createRenderer, type Rendered } from './render.js';
 import { type PreparedRequest, refuse, requestError } from './request-context.js';
 import { nameThread } from './thread-name.js';
@@ -57,6 +58,7 @@ const sql = connectDatabase(setup.database, {
   statementTimeoutMs: config.database.statementTimeoutMs,
 });
 const keys = createAgentKeyCache(sql, config.auth.agentKeyCacheMax);
+const { readVes, readLegacy } = createRequestReaders(config.limits, config.sequencer.strictFormat);
 const judge = createJudge();
 const render = createRenderer(identity, config.transparency.origin);
 const builders: BatchBuilder[] = [];
@@ -168,19 +170,23 @@ function prepareAll(
 ): void {
   const nowMs = Date.now();
   for (let i = 0; i < requests.length; i++) {
-    const [kind, scopeIndex, offset, length, deadlineMs, receipts] = task.requests.subarray(
+    const [kind, scopeIndex, offset, length, deadlineMs, receipts, codec] = task.requests.subarray(
       i * TASK_NUMBERS,
       (i + 1) * TASK_NUMBERS,
     );
     const body = new Uint8Array(task.bodies, offset, length);
     const scope = task.scopes[scopeIndex!]!;
-    const arrival = { slot: i, body, scope, deadlineMs: deadlineMs!, receipts: receipts! };
+    const arrival = {
+      slot: i,
+      body,
+      scope,
+      deadlineMs: deadlineMs!,
+      receipts: receipts!,
+      codec: CODECS[codec!]!,
+    };
     try {
       if (deadlineMs! <= nowMs) refuse('OVERLOADED', 'The request waited too long; nothing of it was stored');
-      requests[i] =
-        kind === STREAM_VES
-          ? prepareVes(arrival, config.limits, config.sequencer.strictFormat)
-          : prepareLegacy(arrival, config.limits);
+      requests[i] = kind === STREAM_VES ? readVes(arrival) : readLegacy(arrival);
     } catch (error) {
       errors.push(requestError(i, error));
     }
@@ -282,7 +288,7 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
       request.outcome ??= outcome.createOutcome(0);
       const reply = render(request);
       replies[i] = reply;
-      bytes += Buffer.byteLength(reply.text);
+      bytes += typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length;
     } catch (error) {
       errors.push(requestError(i, toServiceError(error)));
     }
@@ -292,7 +298,7 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
   let end = 0;
   for (let i = 0; i < requests.length; i++) {
     const reply = replies[i];
-    const length = reply ? bodies.write(reply.text, end, 'utf8') : -1;
+    const length = reply ? writeBody(bodies, end, reply.body) : -1;
     numbers.set(
       [end, length, reply?.accepted ?? 0, reply?.rejected ?? 0, reply?.replayed ?? 0],
       i * RESULT_NUMBERS,
@@ -300,6 +306,12 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
     end += Math.max(0, length);
   }
   return transferred({ bodies: bodies.buffer as ArrayBuffer, requests: numbers, errors });
+}
+
+function writeBody(target: Buffer, at: number, body: string | Uint8Array): number {
+  if (typeof body === 'string') return target.write(body, at, 'utf8');
+  target.set(body, at);
+  return body.length;
 }
 
 /** Marks the result's buffer as to be transferred, not copied. */

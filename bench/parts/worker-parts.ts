@@ -15,7 +15,7 @@ import type { CachedKey } from '../../workers/agent-key-cache.js';
 import { createJudge, keyNameOf } from '../../workers/judge.js';
 import { EVENT_RECEIPTS, GROUP_RECEIPTS, type SequencerIdentity } from '../../workers/messages.js';
 import { createSignatureVerifier, createSigner, sha256Into } from '../../workers/native-crypto.js';
-import { prepareVes } from '../../workers/prepare.js';
+import { prepareVesJson } from '../../workers/prepare-json.js';
 import { createRenderer } from '../../workers/render.js';
 import type { VesRequest } from '../../workers/request-context.js';
 import type { Part } from './cost.js';
@@ -27,6 +27,7 @@ const BOTH = EVENT_RECEIPTS + GROUP_RECEIPTS;
 const SCOPE = { tenant: null, stores: [], agent: null };
 const arrivalOf = (body: Uint8Array) => ({
   slot: 0,
+  codec: 'json' as const,
   body,
   scope: SCOPE,
   deadlineMs: Number.MAX_SAFE_INTEGER,
@@ -42,7 +43,7 @@ export function workerParts(population: Population, payloadBytes: number, batch:
   const judge = createJudge();
   const builder = createBatchBuilder();
   const nowMicros = Date.now() * 1000;
-  const prepare = (body: Uint8Array) => prepareVes(arrivalOf(body), LIMITS, false);
+  const prepare = (body: Uint8Array) => prepareVesJson(arrivalOf(body), LIMITS, false);
   const judgeAll = (request: VesRequest) => {
     const { fixed } = request.events[0]!.envelope;
     const ids = (offset: number) => fixed.subarray(offset, offset + 16);
@@ -99,7 +100,7 @@ function keysOf(population: Population): Map<string, CachedKey> {
   return new Map(
     population.agents.map((agent, i) => {
       const body = Buffer.from(`{"agentId":"${agent.agentId}","events":[${next(i, 0)}]}`);
-      const { envelope } = prepareVes(arrivalOf(body), LIMITS, false).events[0]!;
+      const { envelope } = prepareVesJson(arrivalOf(body), LIMITS, false).events[0]!;
       const row = {
         tenant: '',
         agent: '',

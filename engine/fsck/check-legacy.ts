@@ -1,6 +1,7 @@
 /** The check of ranges of legacy streams, in one worker: rows, and the pieces of commitments. Their signatures are stored unverified. */
 import { DOMAIN } from '../protocol/index.js';
 import { CHECKED_FROM } from '../store/copy-row.js';
+import type { CopyColumns, Tuple } from '../store/copy-tuples.js';
 import { tupleCheck } from '../store/row-check.js';
 import { commitmentParts, readCommitments } from './commitment-parts.js';
 import { add, type Counts } from './counts.js';
@@ -9,12 +10,11 @@ import { addFault, createEventRange, type EventRange } from './event-range.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
 import { createMissingReport } from './missing.js';
 import { rowsOf } from './range-query.js';
-import { type EventTable, readEvents } from './read-events.js';
+import { readEvents } from './read-events.js';
 import type { Session } from './session.js';
 import { createPrefixedNodeHasher } from './subtrees.js';
 import { LEGACY_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
-import type { Tuple } from './tuples.js';
 import { orUnreadable } from './unreadable.js';
 
 /** Columns of a tuple, in the order of {@link LEGACY_EVENTS}. */
@@ -29,7 +29,7 @@ const LEGACY = {
   payloadHash: 15,
   rowCheck: 17,
 } as const;
-const LEGACY_EVENTS: EventTable = {
+const LEGACY_EVENTS: CopyColumns = {
   table: 'events',
   columns: `sequence_number, sequenced_at, entity_key, base_version, envelope_version, tenant_id, store_id, event_id, source_agent,
     command_id, entity_type, entity_id, event_type, created_at_str, payload, payload_hash, signature, row_check`,

@@ -1,6 +1,7 @@
 /** The check of a range of the notary log, in one worker: entries, tiles, recorded roots, checkpoints and their signatures. */
 import { formatCheckpoint, leafHash, NOTE_ED25519, notaryEntry, noteKeyId, parseNote } from '../log/index.js';
 import { encodeUtf8, equalBytes, type Sha256, vesStreamId } from '../protocol/index.js';
+import type { Tuple } from '../store/copy-tuples.js';
 import { type ClaimList, createClaimList } from './claims.js';
 import { add, type Counts } from './counts.js';
 import type { FsckCrypto } from './crypto.js';
@@ -20,7 +21,6 @@ import {
 } from './tables.js';
 import { CLAIM, type LogPart } from './task.js';
 import { type StoredTile, tileLeaves, tilesEndingIn } from './tiles.js';
-import type { Tuple } from './tuples.js';
 import { orUnreadable } from './unreadable.js';
 
 /** A range of entries; leaves are counted from 1, as sizes are: leaf n has leaf_index n - 1. */

@@ -1,5 +1,7 @@
 /** The check of ranges of VES streams, in one worker: rows, keys, signatures, groups, tiles, recorded roots, commitments. */
 import { DOMAIN } from '../protocol/index.js';
+import { readMicros, type Tuple } from '../store/copy-tuples.js';
+import { VES, VES_EVENTS } from '../store/ves-columns.js';
 import { createAgentKeys } from './agent-keys.js';
 import { type ClaimList, createClaimList } from './claims.js';
 import { commitmentParts, readCommitments } from './commitment-parts.js';
@@ -19,10 +21,9 @@ import { createPrefixedNodeHasher } from './subtrees.js';
 import { bytesAt, GROUPS, LOG_ROOTS, numberAt, VES_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
 import { type StoredTile, tileLeaves, tilesEndingIn } from './tiles.js';
-import { readMicros, type Tuple } from './tuples.js';
 import { orUnreadable } from './unreadable.js';
 import { createVesChunk, EVENT, type VesChunk } from './ves-chunk.js';
-import { createVesRowChecker, VES, VES_EVENTS } from './ves-row.js';
+import { createVesRowChecker } from './ves-row.js';
 
 /** Checks of a row whose failing puts the event's leaf in doubt. */
 const LEAF_CHECKS = new Set(['row-shape', 'signing-hash', 'signature', 'readable', 'sequence']);

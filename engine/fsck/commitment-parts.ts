@@ -8,6 +8,7 @@ import {
   vesStreamId,
   vesTreeDepth,
 } from '../protocol/index.js';
+import type { Tuple } from '../store/copy-tuples.js';
 import type { FsckCrypto } from './crypto.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
 import { type PlacedRange, rangeQuery, readRanges } from './range-query.js';
@@ -23,7 +24,6 @@ import {
   VES_COMMITMENTS,
 } from './tables.js';
 import type { CommitmentPart } from './task.js';
-import type { Tuple } from './tuples.js';
 
 /** What a row says that the trees are compared with. */
 export type CommitmentRow = Omit<CommitmentPart, 'pieces'> & {

@@ -8,12 +8,12 @@ import {
   readCosignature,
 } from '../log/index.js';
 import { equalBytes } from '../protocol/index.js';
+import { readMicros } from '../store/copy-tuples.js';
 import { add, type Counts } from './counts.js';
 import type { FsckCrypto } from './crypto.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
 import type { Session } from './session.js';
 import { bytesAt, columnList, createRowCheckJudge, NOTARY_COSIGNATURES, numberAt, textAt } from './tables.js';
-import { readMicros } from './tuples.js';
 
 const COLUMNS = NOTARY_COSIGNATURES.columns.length;
 const ROOT = COLUMNS;

@@ -1,5 +1,6 @@
 /** Rows of ves_sequencer_receipts: ranges without a hole, the instant of their events, key version, check value; and their roots. */
 
+import { readMicros } from '../store/copy-tuples.js';
 import type { ClaimList } from './claims.js';
 import { addFault } from './event-range.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
@@ -14,7 +15,6 @@ import {
   type RowCheckVerdict,
 } from './tables.js';
 import { CLAIM, type FsckSetup } from './task.js';
-import { readMicros } from './tuples.js';
 import { EVENT, type VesChunk } from './ves-chunk.js';
 
 const LAST = 2;

@@ -1,8 +1,9 @@
 /** Queries over many ranges of many streams at once, for COPY, which takes no parameters. */
+
+import type { Tuple, TupleSink } from '../store/copy-tuples.js';
 import { type Finding, type StreamId, uuidText } from './finding.js';
 import type { Session } from './session.js';
 import type { StreamRange } from './task.js';
-import type { Tuple, TupleSink } from './tuples.js';
 
 /** A range and its number among those asked for. */
 export interface PlacedRange extends StreamRange {

@@ -2,27 +2,20 @@
  * Reads the events of ranges in order, whatever state the table is in: notes missing and repeated numbers, and goes on behind a row
  * that the server cannot read.
  */
+
+import { type CopyColumns, readInt8, type Tuple } from '../store/copy-tuples.js';
 import { addFault, type EventRange } from './event-range.js';
 import { type PlacedRange, rangeQuery, readRanges } from './range-query.js';
 import type { Session } from './session.js';
-import { readInt8, type Tuple } from './tuples.js';
 import { isUnreadable, unreadableFault } from './unreadable.js';
-
-/** What is read. The first column must be sequence_number. */
-export interface EventTable {
-  readonly table: string;
-  /** For a select. */
-  readonly columns: string;
-  readonly columnCount: number;
-}
 
 /** Unreadable rows of one task after which its rest is given up. */
 const UNREADABLE_MAX = 64;
 
-/** @param take is given the event of number `next` of its range */
+/** The first column must be sequence_number. @param take is given the event of number `next` of its range */
 export async function readEvents<Range extends EventRange>(
   session: Session,
-  { table, columns, columnCount }: EventTable,
+  { table, columns, columnCount }: CopyColumns,
   ranges: readonly Range[],
   take: (range: Range, tuple: Tuple) => void,
 ): Promise<void> {

@@ -4,8 +4,8 @@
  */
 import { type CommitterConnection, openCommitterConnection } from '../store/committer-connection.js';
 import type { DatabaseTarget, Sql } from '../store/connection.js';
-import { copyOut } from './copy-out.js';
-import { createTupleReader, type TupleSink } from './tuples.js';
+import { copyOut } from '../store/copy-out.js';
+import { createTupleReader, type TupleSink } from '../store/copy-tuples.js';
 
 export interface Session {
   /** For ordinary queries. */

@@ -1,4 +1,7 @@
 /** Signing keys and signatures of a range's events (L6). */
+
+import type { Tuple } from '../store/copy-tuples.js';
+import { VES } from '../store/ves-columns.js';
 import {
   type AgentKey,
   type AgentKeyName,
@@ -8,9 +11,8 @@ import {
 } from './agent-keys.js';
 import type { FsckCrypto } from './crypto.js';
 import { addFault } from './event-range.js';
-import type { Tuple } from './tuples.js';
 import { EVENT, type VesChunk } from './ves-chunk.js';
-import { SIGNED_COLUMNS, VES } from './ves-row.js';
+import { SIGNED_COLUMNS } from './ves-row.js';
 
 /** Tenant 16, agent 16, key id 8. */
 const KEY_NAME_BYTES = 40;

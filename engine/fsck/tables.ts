@@ -1,7 +1,7 @@
 /** Rows of bookkeeping with a check value: what is read of them, and how the value is recomputed from the COPY tuple. */
 import { crc32 } from 'node:zlib';
-import type { Tuple } from './tuples.js';
-import { readInt8, readMicros } from './tuples.js';
+import type { Tuple } from '../store/copy-tuples.js';
+import { readInt8, readMicros } from '../store/copy-tuples.js';
 
 /**
  * How a column goes into the check value: ids as 16 bytes or as text, numbers of any width and instants (microseconds since 1970) as

@@ -18,42 +18,11 @@ import {
   VES_LEAF_SEQUENCE_OFFSET,
 } from '../protocol/index.js';
 import { CHECKED_FROM } from '../store/copy-row.js';
+import type { Tuple } from '../store/copy-tuples.js';
 import { tupleCheck } from '../store/row-check.js';
+import { VES } from '../store/ves-columns.js';
 import type { FsckCrypto } from './crypto.js';
 import type { Fault } from './finding.js';
-import type { EventTable } from './read-events.js';
-import type { Tuple } from './tuples.js';
-
-/** Columns of a tuple, in the order of {@link VES_EVENTS}. */
-export const VES = {
-  sequence: 0,
-  sequencedAt: 1,
-  entityKey: 2,
-  baseVersion: 3,
-  agentKeyId: 4,
-  vesVersion: 5,
-  payloadKind: 6,
-  tenant: 7,
-  store: 8,
-  eventId: 9,
-  agent: 10,
-  command: 11,
-  entityType: 12,
-  entityId: 13,
-  eventType: 14,
-  createdAt: 15,
-  payload: 16,
-  hashes: 17,
-  rowCheck: 18,
-} as const;
-
-/** The columns as COPY wrote them: the check value covers this very order. */
-export const VES_EVENTS: EventTable = {
-  table: 'ves_events',
-  columns: `sequence_number, sequenced_at, entity_key, base_version, agent_key_id, ves_version, payload_kind, tenant_id, store_id,
-    event_id, source_agent_id, command_id, entity_type, entity_id, event_type, created_at_str, payload, hashes, row_check`,
-  columnCount: 19,
-};
 
 /** Where the results of a row go. */
 export interface VesRowTarget {

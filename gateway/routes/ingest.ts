@@ -49,6 +49,7 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
     const submittedAt = performance.now();
     const taken = ingest.submit({
       kind,
+      codec: 'json',
       scope: exchange.auth.ingestScope,
       body: exchange.body,
       deadlineMs: exchange.deadlineMs - DEADLINE_MARGIN_MS,

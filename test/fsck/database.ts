@@ -36,7 +36,7 @@ import { createLogService } from '../../engine/transparency/index.js';
 import type { CachedKey } from '../../workers/agent-key-cache.js';
 import { createJudge } from '../../workers/judge.js';
 import { sha256Into } from '../../workers/native-crypto.js';
-import { prepareLegacy, prepareVes } from '../../workers/prepare.js';
+import { prepareLegacyJson, prepareVesJson } from '../../workers/prepare-json.js';
 import { ENCRYPTED_ENVELOPE, ENCRYPTED_SEED } from '../service/encrypted-vector.js';
 import { createAgent, type TestAgent } from '../support/agents.js';
 import { createTestDatabase } from '../support/database.js';
@@ -49,7 +49,7 @@ export const MAIN_EVENTS = 280;
 /** Events of the main store's legacy stream. */
 export const LEGACY_EVENTS = 23;
 
-const LIMITS = { batchEventsMax: 10_000, payloadBytesMax: 1 << 20 } as Parameters<typeof prepareVes>[1];
+const LIMITS = { batchEventsMax: 10_000, payloadBytesMax: 1 << 20 } as Parameters<typeof prepareVesJson>[1];
 const ANYBODY = { tenant: null, stores: [], agent: null };
 
 export interface FsckDatabase {
@@ -221,6 +221,7 @@ function createIngest(target: DatabaseTarget) {
 
   const arrival = (body: object) => ({
     slot: 0,
+    codec: 'json' as const,
     body: Buffer.from(JSON.stringify(body)),
     scope: ANYBODY,
     deadlineMs: Number.MAX_SAFE_INTEGER,
@@ -230,7 +231,7 @@ function createIngest(target: DatabaseTarget) {
 
   return {
     async ves(agent: TestAgent, events: readonly VesEnvelopeJson[]): Promise<void> {
-      const request = prepareVes(arrival({ agentId: agent.agentId, events }), LIMITS, false);
+      const request = prepareVesJson(arrival({ agentId: agent.agentId, events }), LIMITS, false);
       const key = {
         publicKey: agent.publicKey,
         row: { status: 'active', validFromMicros: null, validToMicros: null, revokedAtMicros: null },
@@ -260,7 +261,7 @@ function createIngest(target: DatabaseTarget) {
           ...(n % 3 === 0 ? { command_id: randomUUID() } : {}),
         };
       });
-      const request = prepareLegacy(arrival({ agent_id: agent.agentId, events }), LIMITS);
+      const request = prepareLegacyJson(arrival({ agent_id: agent.agentId, events }), LIMITS);
       const builder = createBatchBuilder();
       builder.request(
         0,

@@ -39,6 +39,7 @@ describe('ingest', () => {
     const [ves, legacy] = g.ingest.taken;
     expect(ves).toMatchObject({
       kind: 'ves',
+      codec: 'json',
       scope: {
         tenant: TENANT.replaceAll('-', ''),
         stores: [STORE.replaceAll('-', '')],

@@ -70,6 +70,7 @@ function submitAll(to: Pipeline, requests: readonly Submission[], from = 0, repl
     replies[from + i] = mine;
     const taken = to.submit({
       kind: 'ves',
+      codec: 'json',
       scope: { tenant: null, stores: [], agent: null },
       deadlineMs: Date.now() + 20_000,
       receipts: 1,
@@ -174,6 +175,7 @@ test('beyond the limits nothing is taken, and what was taken is answered', async
   const submit = (body: Uint8Array) =>
     to.submit({
       kind: 'ves',
+      codec: 'json',
       scope: { tenant: null, stores: [], agent: null },
       deadlineMs: Date.now() + 20_000,
       receipts: 1,

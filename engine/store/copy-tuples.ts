@@ -1,5 +1,5 @@
 /** COPY binary (PostgreSQL manual, "COPY", Binary Format) taken apart without an object per row. */
-import { COPY_HEADER } from '../store/copy-row.js';
+import { COPY_HEADER } from './copy-row.js';
 
 /**
  * A row's columns inside `bytes`: `at[i]` is the offset of column i's value, `length[i]` its length in bytes, -1 for null. `start` and
@@ -11,6 +11,14 @@ export interface Tuple {
   end: number;
   readonly at: Int32Array;
   readonly length: Int32Array;
+}
+
+/** Columns of a table, as they are read with COPY. */
+export interface CopyColumns {
+  readonly table: string;
+  /** For a select. */
+  readonly columns: string;
+  readonly columnCount: number;
 }
 
 export type TupleSink = (tuple: Tuple) => void;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createTupleReader } from '../../engine/fsck/tuples.js';
 import { COPY_HEADER, COPY_TRAILER } from '../../engine/store/copy-row.js';
+import { createTupleReader } from '../../engine/store/copy-tuples.js';
 
 const value = fc.option(fc.uint8Array({ maxLength: 20 }), { nil: null });
 const rows = fc

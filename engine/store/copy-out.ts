@@ -5,7 +5,7 @@
  * the stream and a caller having it. So the stream is caught where the driver hands it out, and the driver's only calls, `push` and
  * `destroy`, are answered at once: there is no buffer, and all that arrived before a failure has been handed over.
  *
- * The driver's behaviour is pinned by version and by test/fsck/copy-out.test.ts.
+ * The driver's behaviour is pinned by version and by test/store/copy-out.test.ts.
  */
 import type { Readable } from 'node:stream';
 import type postgres from 'postgres';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { copyOut } from '../../engine/fsck/copy-out.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
+import { copyOut } from '../../engine/store/copy-out.js';
 import { surviveLostSessions } from '../../engine/store/lost-session.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
