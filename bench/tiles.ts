@@ -17,6 +17,7 @@ import { publicKeyFromSeed, signEd25519 } from '../engine/protocol/index.js';
 import type { Sql } from '../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
 import { migrate } from '../engine/store/migrate.js';
+import { createSubscriptionHub } from '../engine/subscriptions/index.js';
 import { createLogService } from '../engine/transparency/index.js';
 import { createTransparency } from '../engine/transparency/transparency.js';
 import { createGateway } from '../gateway/index.js';
@@ -135,6 +136,7 @@ function openGateway(sql: Sql) {
   const logs = createLogService({ sql, sha256: sha256Into });
   return createGateway({
     ...{ config, sql, identity, version: '0.0.0', log: pino({ level: 'silent' }) },
+    hub: createSubscriptionHub({ post() {}, onAnswer() {} }),
     ingest: { inflightBytes: 0, inflightRequests: 0, submit: () => false },
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTransparency({

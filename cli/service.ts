@@ -14,10 +14,12 @@ import { createGateway, type GatewayStat } from '../gateway/index.js';
 import type { PartitionStats } from '../workers/messages.js';
 import { createPipeline } from '../workers/pipeline.js';
 import { PROOF_CONNECTIONS } from '../workers/proof-messages.js';
+import { TAIL_CONNECTIONS } from '../workers/tail-messages.js';
 import { watchAgentKeys } from './agent-key-watch.js';
 import { keepAdminKey } from './data-dir.js';
 import { openKeyRing } from './key-ring.js';
 import { BACKGROUND_CONNECTIONS, startProofs } from './proofs.js';
+import { startStreams } from './streams.js';
 
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -81,8 +83,9 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     const backgroundSql = openPool(BACKGROUND_CONNECTIONS, 'stateset-sequencer background');
     const partitions = new Map<number, PartitionStats>();
     let gateway: ReturnType<typeof createGateway> | undefined;
+    const instanceId = randomUUID();
     const pipeline = await createPipeline(
-      { config, database, identity: identity.worker, instanceId: randomUUID() },
+      { config, database, identity: identity.worker, instanceId },
       {
         onStats(partition, stats) {
           partitions.set(partition, stats);
@@ -98,6 +101,9 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     );
     undo.push(() => watch.close());
 
+    const streams = await startStreams({ config, database, instanceId, pipeline, log, onFatal });
+    undo.push(() => streams.stop());
+
     const proofs = startProofs({ config, database, sql: backgroundSql, identity: identity.gateway, log });
     undo.push(() => proofs.stop());
     const serving = createGateway({
@@ -106,6 +112,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       // Reads may be slow and many; credentials must be known before anything else happens.
       authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
       ingest: pipeline,
+      hub: streams.hub,
       commitments: proofs.commitments,
       transparency: proofs.transparency,
       identity: identity.gateway,
@@ -146,11 +153,11 @@ async function openDatabase(
 
 /** Everything this process may open at once, with room for an operator's psql and for Postgres' own reserve. */
 function connectionsNeeded({ database, sequencer, transparency }: Config): number {
-  const listeners = 2;
+  const listeners = 3;
   const spare = 15;
   const threads = sequencer.partitions + VERIFY_CONNECTIONS * sequencer.verifyThreads;
   const proofs = PROOF_CONNECTIONS * transparency.threads + BACKGROUND_CONNECTIONS + 1;
-  return database.connectionsMax + AUTH_CONNECTIONS + listeners + threads + proofs + spare;
+  return database.connectionsMax + AUTH_CONNECTIONS + TAIL_CONNECTIONS + listeners + threads + proofs + spare;
 }
 
 /** Sums over the partitions, under the names of `/metrics`. */

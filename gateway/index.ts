@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { CommitmentService } from '../engine/commitments/index.js';
 import type { Config } from '../engine/config/index.js';
 import type { Sql } from '../engine/store/connection.js';
+import type { SubscriptionHub } from '../engine/subscriptions/index.js';
 import type { IngestPort } from '../workers/ingest-port.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import { createAccessLog } from './http/access-log.js';
@@ -25,6 +26,7 @@ export interface GatewayDeps {
   /** Pool for checking credentials, so that slow reads cannot hold up ingest; two connections are plenty. Unset: `sql`. */
   readonly authSql?: Sql;
   readonly ingest: IngestPort;
+  readonly hub: SubscriptionHub;
   readonly commitments: CommitmentService;
   readonly transparency: TransparencyServices;
   readonly identity: GatewayIdentity;
@@ -81,6 +83,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     listen: server.listen,
     drain() {
       draining = true;
+      // Subscribers are told where to go on; nothing else would end their answers.
+      deps.hub.close();
       return server.drain();
     },
     close() {

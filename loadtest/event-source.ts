@@ -3,7 +3,7 @@
  * Everything but the ids and the instants follows from the seed, so two runs send the same mix.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { signEvent } from '../agent/sign-event.js';
+import { type SignedEvent, signEvent } from '../agent/sign-event.js';
 import {
   canonicalize,
   formatUuid,
@@ -68,6 +68,15 @@ export function createEventSource(
   population: Population,
   mix: EventMix,
 ): (agent: number, store: number) => string {
+  const next = createSignedEventSource(population, mix);
+  return (agent, store) => JSON.stringify(next(agent, store).envelope);
+}
+
+/** Makes signed events, one per call. */
+export function createSignedEventSource(
+  population: Population,
+  mix: EventMix,
+): (agent: number, store: number) => SignedEvent {
   const { tenantId, storeIds } = population;
   const random = createRandom(mix.seed);
   const signers = population.agents.map(({ seed }) => createSigner(seed));
@@ -85,7 +94,7 @@ export function createEventSource(
 
   return (agent, store) => {
     const order = Math.floor(random() * mix.entities);
-    const { envelope } = signEvent(
+    return signEvent(
       {
         eventId: newId(),
         tenantId,
@@ -104,7 +113,6 @@ export function createEventSource(
       },
       nativeSha256,
     );
-    return JSON.stringify(envelope);
   };
 }
 

@@ -2,5 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { buildRequests, type RequestPlan } from './requests.js';
 
-const { bytes, ends } = buildRequests(workerData as RequestPlan);
-parentPort!.postMessage({ bytes, ends }, [bytes.buffer, ends.buffer]);
+const block = buildRequests(workerData as RequestPlan);
+parentPort!.postMessage(
+  block,
+  Object.values(block).map((column) => column.buffer),
+);

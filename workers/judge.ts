@@ -37,7 +37,7 @@ import {
 import { writeEntityKeyPreimage } from '../engine/store/entity-key.js';
 import { agentKeyName, type CachedKey, keyProblem } from './agent-key-cache.js';
 import { createSignatureVerifier, nativeSha256, sha256Into } from './native-crypto.js';
-import type { LegacyRequest, PreparedVesEvent, VesRequest } from './request-context.js';
+import type { CreatedAtChoice, LegacyRequest, PreparedVesEvent, VesRequest } from './request-context.js';
 
 /** The cache's name of the key an envelope claims. */
 export function keyNameOf(envelope: VesEnvelope): string {
@@ -140,6 +140,28 @@ export function createJudge(): Judge {
     return valid ? undefined : VES_REJECTION.signature();
   }
 
+  /** Whether the signature holds with the other text of the timestamp; if it does, envelope and hash have it from now on. */
+  function signedAs(
+    other: CreatedAtChoice,
+    envelope: VesEnvelope,
+    signingHash: Buffer,
+    cachedKey: CachedKey | undefined,
+  ): boolean {
+    if (cachedKey?.publicKey === undefined) return false;
+    const { fixed, fixedOffset, createdAt } = envelope;
+    const at = fixedOffset + FIXED.payloadCipherHash;
+    const cipherHash = Uint8Array.from(fixed.subarray(at, at + 32));
+    const write = (text: string, hash: Uint8Array) => {
+      envelope.createdAt = text;
+      fixed.set(hash, at);
+      writeSigningHash(envelope, signingHash, 0);
+    };
+    write(other.createdAt, other.cipherHash ?? cipherHash);
+    if (verifySignature(fixed, fixedOffset + FIXED.agentSignature, signingHash, cachedKey.publicKey)) return true;
+    write(createdAt, cipherHash);
+    return false;
+  }
+
   function checkPlainHash(payloads: Uint8Array, event: PreparedVesEvent): Rejection | undefined {
     const { fixed, fixedOffset } = event.envelope;
     sha256Into(payloads.subarray(event.payloadStart - LABEL_BYTES, event.payloadEnd), hash, 0);
@@ -187,9 +209,14 @@ export function createJudge(): Judge {
           keyId = envelope.agentKeyId;
           cachedKey = keyOf(keyNameOf(envelope));
         }
-        const fault = repeated ? undefined : contentFault(request, event);
-        const rejection =
+        let fault = repeated ? undefined : contentFault(request, event);
+        let rejection =
           fault ?? (repeated ? undefined : authorFault(envelope, signingHash, cachedKey, nowMicros));
+        const other = request.proto?.otherCreatedAt[i];
+        if (rejection !== undefined && other !== undefined && signedAs(other, envelope, signingHash, cachedKey)) {
+          fault = contentFault(request, event);
+          rejection = fault ?? authorFault(envelope, signingHash, cachedKey, nowMicros);
+        }
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
         else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset))

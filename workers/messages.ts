@@ -89,6 +89,8 @@ export interface PortsMessage {
 /** Main → partition thread. */
 export type PartitionMessage =
   | { readonly type: 'port'; readonly port: MessagePort }
+  /** Whoever follows streams, see commit-feed.ts. */
+  | { readonly type: 'tail'; readonly port: MessagePort }
   | { readonly type: 'close' };
 
 /** Partition thread → main. */

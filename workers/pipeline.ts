@@ -6,7 +6,7 @@
  * bundle comes back. Requests of one lane (connection) go to one worker while any of them is under way, and a worker
  * hands bundles on in order, so they reach their stream in the order of submission.
  */
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
 import type { IngestPort, IngestRequest } from './ingest-port.js';
@@ -34,6 +34,8 @@ export interface PipelineEvents {
 }
 
 export interface Pipeline extends IngestPort {
+  /** Connects whoever follows streams with a partition. */
+  connectTail(partition: number, port: MessagePort): void;
   /** Tells every verify worker about changed agent keys. */
   broadcast(message: KeyCacheMessage): void;
   /** Refuses new work, finishes what is under way, ends the threads. */
@@ -238,6 +240,9 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     },
     get inflightRequests() {
       return inflightRequests;
+    },
+    connectTail(partition, port) {
+      partitionThreads[partition]!.postMessage({ type: 'tail', port } satisfies PartitionMessage, [port]);
     },
     broadcast: (message) => channel.postMessage(message),
     close,

@@ -29,7 +29,7 @@ export function payloadTooLarge(event: number, bytes: number, max: number): neve
 
 /** Appends label and canonical payload (or encryption envelope) to the sink. */
 export function preparePayload(envelope: VesEnvelope, sink: ByteSink): PreparedVesEvent {
-  if (sink.length + LABEL.length > sink.bytes.length) grow(sink);
+  reserve(sink, LABEL.length);
   sink.bytes.set(LABEL, sink.length);
   const start = sink.length + LABEL.length;
   sink.length = start;
@@ -42,8 +42,24 @@ export function preparePayload(envelope: VesEnvelope, sink: ByteSink): PreparedV
   }
 }
 
-function grow(sink: ByteSink): void {
-  const larger = Buffer.allocUnsafe(sink.bytes.length * 2);
+/** The same for a payload that is canonical already. */
+export function appendCanonical(
+  envelope: VesEnvelope,
+  canonical: Uint8Array,
+  sink: ByteSink,
+): PreparedVesEvent {
+  reserve(sink, LABEL.length + canonical.length);
+  sink.bytes.set(LABEL, sink.length);
+  const start = sink.length + LABEL.length;
+  sink.bytes.set(canonical, start);
+  sink.length = start + canonical.length;
+  return { envelope, payloadStart: start, payloadEnd: sink.length, payloadProblem: undefined };
+}
+
+function reserve(sink: ByteSink, bytes: number): void {
+  const needed = sink.length + bytes;
+  if (needed <= sink.bytes.length) return;
+  const larger = Buffer.allocUnsafe(Math.max(sink.bytes.length * 2, needed));
   larger.set(sink.bytes);
   sink.bytes = larger;
 }

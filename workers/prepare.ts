@@ -1,6 +1,8 @@
 /** Readers of requests, by codec. */
 import type { Codec } from './messages.js';
 import { prepareLegacyJson, prepareVesJson } from './prepare-json.js';
+import { createMsgpackReader } from './prepare-msgpack.js';
+import { createLegacyProtoReader, createVesProtoReader } from './prepare-proto.js';
 import type { Arrival, IngestLimits, LegacyRequest, VesRequest } from './request-context.js';
 
 /** Reads requests. All throw ServiceError when the request as a whole is unusable. */
@@ -15,9 +17,12 @@ type Reader<Request> = (arrival: Arrival) => Request;
 export function createRequestReaders(limits: IngestLimits, strictFormat: boolean): RequestReaders {
   const ves = {
     json: (arrival) => prepareVesJson(arrival, limits, strictFormat),
+    msgpack: createMsgpackReader(limits, strictFormat),
+    proto: createVesProtoReader(limits),
   } as Record<Codec, Reader<VesRequest>>;
   const legacy = {
     json: (arrival) => prepareLegacyJson(arrival, limits),
+    proto: createLegacyProtoReader(limits),
   } as Record<Exclude<Codec, 'msgpack'>, Reader<LegacyRequest>>;
   return {
     readVes: (arrival) => ves[arrival.codec](arrival),

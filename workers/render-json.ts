@@ -1,19 +1,12 @@
 /** Answers as JSON, with the receipts' signatures. */
 import { randomUUID } from 'node:crypto';
-import {
-  FIXED,
-  formatMicros,
-  formatUuid,
-  parseUuid,
-  RECEIPT_PREIMAGE_BYTES,
-  writeReceiptPreimage,
-} from '../engine/protocol/index.js';
-import { outcome, type RequestOutcome } from '../engine/sequencer/index.js';
+import { FIXED, formatMicros, formatUuid } from '../engine/protocol/index.js';
+import type { RequestOutcome } from '../engine/sequencer/index.js';
 import type { Decided } from './decide.js';
 import { EVENT_RECEIPTS, GROUP_RECEIPTS, type SequencerIdentity } from './messages.js';
-import { createSigner, sha256Into } from './native-crypto.js';
 import { createGroupReceiptRenderer } from './render-group-receipts.js';
 import type { PreparedRequest, VesRequest } from './request-context.js';
+import { createReceiptSigner } from './sign-receipt.js';
 
 /** Makes a writer; receipts are signed with `identity`, logs are named below `origin`. Not re-entrant. */
 export function createJsonWriter(
@@ -21,12 +14,7 @@ export function createJsonWriter(
   origin: string,
 ): (request: PreparedRequest, decided: Decided) => string {
   const renderGroupReceipts = createGroupReceiptRenderer(identity, origin);
-  const sign = createSigner(identity.seed);
-  const retired = new Map(identity.retired.map(({ keyVersion, seed }) => [keyVersion, createSigner(seed)]));
-  const ownHex = Buffer.from(parseUuid(identity.id)!).toString('hex');
-  const preimage = Buffer.alloc(RECEIPT_PREIMAGE_BYTES);
-  const hash = Buffer.alloc(32);
-  const signature = Buffer.alloc(64);
+  const signReceipt = createReceiptSigner(identity);
   let lastMicros = -1;
   let lastInstant = '';
 
@@ -40,21 +28,14 @@ export function createJsonWriter(
   }
 
   function receipt(request: VesRequest, index: number, result: RequestOutcome): string {
-    const at = index * outcome.EVENT_NUMBERS;
-    const sequence = result.events[at + 1]!;
-    const { fixed, fixedOffset } = request.events[index]!.envelope;
-    const signingHash = request.signingHashes.subarray(index * 32, index * 32 + 32);
-    writeReceiptPreimage({ fixed, fixedOffset }, sequence, signingHash, preimage, 0);
-    sha256Into(preimage, hash, 0);
-    const by = result.sequencers?.get(index);
-    const sequencer =
-      by === undefined || by === '' || by === ownHex ? identity.id : formatUuid(Buffer.from(by, 'hex'));
-    // An event numbered under a key that is not held any more is vouched for with the present key.
-    const numberedUnder = result.events[at + 3]!;
-    const signAsThen = retired.get(numberedUnder);
-    (signAsThen ?? sign)(hash, signature);
-    const keyVersion = signAsThen ? numberedUnder : identity.keyVersion;
-    return `{"sequencerId":"${sequencer}","eventId":"${formatUuid(fixed, fixedOffset + FIXED.eventId)}","sequenceNumber":${sequence},"sequencedAt":"${instant(result.events[at + 2]!)}","receiptHash":"${hash.toString('hex')}","signatureAlg":"ed25519","sequencerSignature":"${signature.toString('hex')}","sequencerKeyVersion":${keyVersion},"receiptSignatureScheme":1}`;
+    const { envelope, sequence, sequencedAtMicros, hash, signature, keyVersion, ...by } = signReceipt(
+      request,
+      index,
+      result,
+    );
+    const eventId = formatUuid(envelope.fixed, envelope.fixedOffset + FIXED.eventId);
+    const sequencer = formatUuid(Buffer.from(by.sequencer, 'hex'));
+    return `{"sequencerId":"${sequencer}","eventId":"${eventId}","sequenceNumber":${sequence},"sequencedAt":"${instant(sequencedAtMicros)}","receiptHash":"${hash.toString('hex')}","signatureAlg":"ed25519","sequencerSignature":"${signature.toString('hex')}","sequencerKeyVersion":${keyVersion},"receiptSignatureScheme":1}`;
   }
 
   function receiptsOf(request: VesRequest, { accepted, replayed }: Decided): string {

@@ -5,6 +5,8 @@
 import { type Decided, decide } from './decide.js';
 import type { Codec, SequencerIdentity } from './messages.js';
 import { createJsonWriter } from './render-json.js';
+import { createMsgpackWriter } from './render-msgpack.js';
+import { renderProto } from './render-proto.js';
 import type { PreparedRequest } from './request-context.js';
 
 /** A finished reply. */
@@ -22,13 +24,15 @@ export function createRenderer(
 ): (request: PreparedRequest) => Rendered {
   const writers = {
     json: createJsonWriter(identity, origin),
+    msgpack: createMsgpackWriter(identity, origin),
+    proto: renderProto,
   } as Record<Codec, (request: PreparedRequest, decided: Decided) => string | Uint8Array>;
   return (request) => {
     const decided = decide(request);
     return {
       body: writers[request.codec](request, decided),
       accepted: decided.accepted.length,
-      rejected: decided.refused.length,
+      rejected: decided.refused.length + (request.proto?.malformed.length ?? 0),
       replayed: decided.replayed.length,
     };
   };

@@ -40,6 +40,30 @@ export interface Arrival {
   readonly codec: Codec;
 }
 
+/** An event that could not be read: it is refused on its own. */
+export interface MalformedEvent {
+  /** As the event has it, '' if it cannot be read. */
+  readonly eventId: string;
+  readonly message: string;
+}
+
+/** What an event's timestamp may also have been when it was signed, for clients that send the instant without its text. */
+export interface CreatedAtChoice {
+  readonly createdAt: string;
+  /** The cipher hash that goes with it, where the client left it out. */
+  readonly cipherHash: Uint8Array | undefined;
+}
+
+/** What only requests in Protocol Buffers have. */
+export interface ProtoParts {
+  /** Echoed. */
+  readonly requestId: string;
+  /** They are not among the request's events. */
+  readonly malformed: readonly MalformedEvent[];
+  /** By event. */
+  readonly otherCreatedAt: readonly (CreatedAtChoice | undefined)[];
+}
+
 export interface RequestBase {
   /** Index in the bundle. */
   readonly slot: number;
@@ -53,6 +77,7 @@ export interface RequestBase {
   readonly seenEvents: Set<string>;
   readonly seenCommands: Set<string>;
   outcome: RequestOutcome | undefined;
+  readonly proto?: ProtoParts;
 }
 
 export interface VesRequest extends RequestBase {
@@ -62,6 +87,8 @@ export interface VesRequest extends RequestBase {
   readonly payloads: Uint8Array;
   /** 32 bytes per event, filled in while judging. */
   readonly signingHashes: Buffer;
+  /** The client's own number of the request, where its protocol has one: the answer repeats it. */
+  readonly frameId?: number;
 }
 
 export interface LegacyRequest extends RequestBase {

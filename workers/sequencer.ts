@@ -17,6 +17,7 @@ import {
 } from '../engine/sequencer/index.js';
 import { createGroupStore } from '../engine/store/group-store.js';
 import { surviveLostSessions } from '../engine/store/lost-session.js';
+import { createCommitFeed } from './commit-feed.js';
 import type {
   BatchMessage,
   OutcomeMessage,
@@ -67,6 +68,7 @@ const stats: PartitionStats = {
   cpuMicros: 0,
 };
 
+const feed = createCommitFeed();
 const committer = createCommitter({
   store,
   clock,
@@ -81,6 +83,7 @@ const committer = createCommitter({
   },
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   reply: answer,
+  committed: feed.publish,
   observe,
 });
 
@@ -178,6 +181,10 @@ const reporting = setInterval(() => {
 parentPort!.on('message', (message: PartitionMessage) => {
   if (message.type === 'port') {
     message.port.on('message', (batch: BatchMessage) => receiveBatch(message.port, batch));
+    return;
+  }
+  if (message.type === 'tail') {
+    feed.attach(message.port);
     return;
   }
   void committer.close().then(async () => {

@@ -4,6 +4,7 @@ import { createCommitmentService } from '../../engine/commitments/index.js';
 import { loadConfig } from '../../engine/config/index.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
+import { createSubscriptionHub } from '../../engine/subscriptions/index.js';
 import { createLogService } from '../../engine/transparency/index.js';
 import { createTransparency } from '../../engine/transparency/transparency.js';
 import { createGateway, type GatewayIdentity } from '../../gateway/index.js';
@@ -59,6 +60,7 @@ export async function measureHttp(
     config,
     sql,
     ingest: createEcho(batch),
+    hub: createSubscriptionHub({ post() {}, onAnswer() {} }),
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTransparency({
       sql,

@@ -86,6 +86,38 @@ function toConfig(env: Environment, machine: Machine) {
       bodyTimeoutMs: env.BODY_TIMEOUT_SECS * SECOND,
       metricsPublic: env.METRICS_PUBLIC,
     },
+    streams: {
+      heartbeatMs: env.STREAM_HEARTBEAT_SECS * SECOND,
+      slowConsumerMs: env.SLOW_CONSUMER_SECS * SECOND,
+    },
+    grpc: {
+      enabled: env.GRPC_ENABLED,
+      host: env.GRPC_HOST ?? env.HOST,
+      port: env.GRPC_PORT ?? (env.PORT === 0 ? 0 : Math.min(env.PORT + 1, 65535)),
+      requestTimeoutMs: env.GRPC_REQUEST_TIMEOUT_SECS * SECOND,
+      messageBytesMax: env.GRPC_MAX_MESSAGE_BYTES ?? env.MAX_BODY_SIZE_BYTES,
+      /** Per connection. */
+      streamsMax: env.GRPC_MAX_STREAMS,
+      /** PEM files; `undefined`: plaintext. */
+      tls:
+        env.GRPC_TLS_CERT === undefined || env.GRPC_TLS_KEY === undefined
+          ? undefined
+          : { certFile: env.GRPC_TLS_CERT, keyFile: env.GRPC_TLS_KEY, clientCaFile: env.GRPC_TLS_CLIENT_CA },
+    },
+    webSocket: {
+      enabled: env.WS_ENABLED,
+      connectionsMax: env.WS_CONNECTIONS_MAX,
+      tenantConnectionsMax: env.WS_TENANT_CONNECTIONS_MAX,
+      frameBytesMax: env.WS_MAX_FRAME_BYTES,
+      inflightPushesMax: env.WS_INFLIGHT_PUSHES_MAX,
+      inflightBytesMax: env.WS_INFLIGHT_BYTES_MAX,
+      subscriptionsMax: env.WS_SUBSCRIPTIONS_MAX,
+      /** Seconds, a multiple of 4: uWebSockets.js counts in these. */
+      idleTimeoutSecs: Math.ceil(env.WS_IDLE_TIMEOUT_SECS / 4) * 4,
+      bufferBytesMax: env.WS_BUFFER_BYTES_MAX,
+      slowConsumerTimeoutMs: (env.WS_SLOW_CONSUMER_TIMEOUT_SECS ?? env.SLOW_CONSUMER_SECS) * SECOND,
+      compression: env.WS_COMPRESSION,
+    },
     limits: {
       bodyBytesMax: env.MAX_BODY_SIZE_BYTES,
       batchEventsMax: env.MAX_EVENTS_PER_BATCH,

@@ -57,6 +57,129 @@ export const EnvironmentSchema = z
       accepts: count(1, 3600),
     }),
 
+    STREAM_HEARTBEAT_SECS: setting(parse.integer(1, 3600).default(15), {
+      section: 'Network',
+      description: 'Silent streams of events carry a sign of life this often.',
+      accepts: count(1, 3600),
+    }),
+    SLOW_CONSUMER_SECS: setting(parse.integer(1, 3600).default(30), {
+      section: 'Network',
+      description:
+        'A subscriber that has not read for this many seconds is cut off; it goes on later from its cursor.',
+      accepts: count(1, 3600),
+    }),
+
+    GRPC_ENABLED: setting(parse.flag().default(true), {
+      section: 'Network',
+      description: 'Whether gRPC is served.',
+      accepts: FLAG,
+    }),
+    GRPC_HOST: setting(parse.text(253).refine(isListenAddress).optional(), {
+      section: 'Network',
+      description: 'Address to listen on for gRPC.',
+      accepts: 'an IP address or a host name',
+      defaultText: '`HOST`',
+    }),
+    GRPC_PORT: setting(parse.integer(0, 65535).optional(), {
+      section: 'Network',
+      description: 'Port for gRPC; 0 takes any free one and logs it.',
+      accepts: 'a port number from 0 to 65535',
+      defaultText: '`PORT` plus 1; any free one if that is 0',
+    }),
+    GRPC_REQUEST_TIMEOUT_SECS: setting(parse.integer(1, 3600).default(30), {
+      section: 'Network',
+      description:
+        'A unary call that has no answer after this many seconds ends with DEADLINE_EXCEEDED, if the client set no earlier deadline.',
+      accepts: count(1, 3600),
+    }),
+    GRPC_MAX_MESSAGE_BYTES: setting(parse.byteSize(KIB, GIB).optional(), {
+      section: 'Network',
+      description: 'Largest message of a gRPC client.',
+      accepts: size('1kB', '1GB'),
+      defaultText: '`MAX_BODY_SIZE_BYTES`',
+    }),
+    GRPC_MAX_STREAMS: setting(parse.integer(1, 1_000_000).default(1000), {
+      section: 'Network',
+      description: 'Most calls at once on one gRPC connection.',
+      accepts: count(1, 1_000_000),
+    }),
+    GRPC_TLS_CERT: setting(parse.text(4096).optional(), {
+      section: 'Security',
+      description: 'PEM file with the certificate chain of the gRPC port.',
+      accepts: 'a path',
+      defaultText: 'unset: gRPC without TLS',
+    }),
+    GRPC_TLS_KEY: setting(parse.text(4096).optional(), {
+      section: 'Security',
+      description: 'PEM file with the private key that belongs to it.',
+      accepts: 'a path',
+      defaultText: 'unset: gRPC without TLS',
+    }),
+    GRPC_TLS_CLIENT_CA: setting(parse.text(4096).optional(), {
+      section: 'Security',
+      description: 'PEM file with the authorities whose client certificates are demanded on the gRPC port.',
+      accepts: 'a path',
+      defaultText: 'unset: clients need no certificate',
+    }),
+
+    WS_ENABLED: setting(parse.flag().default(true), {
+      section: 'Network',
+      description: 'Whether `/ws` takes binary WebSocket connections.',
+      accepts: FLAG,
+    }),
+    WS_CONNECTIONS_MAX: setting(parse.integer(1, 1_000_000).default(10_000), {
+      section: 'Network',
+      description: 'WebSocket connections at once; more are answered 503.',
+      accepts: count(1, 1_000_000),
+    }),
+    WS_TENANT_CONNECTIONS_MAX: setting(parse.integer(1, 1_000_000).default(2000), {
+      section: 'Network',
+      description: 'WebSocket connections of one tenant at once.',
+      accepts: count(1, 1_000_000),
+    }),
+    WS_MAX_FRAME_BYTES: setting(parse.byteSize(KIB, GIB).default(10 * MIB), {
+      section: 'Network',
+      description: 'Largest WebSocket message; a connection that sends a larger one is closed.',
+      accepts: size('1kB', '1GB'),
+    }),
+    WS_INFLIGHT_PUSHES_MAX: setting(parse.integer(1, 100_000).default(64), {
+      section: 'Network',
+      description: 'Pushes of one WebSocket connection being worked on at once; more are refused.',
+      accepts: count(1, 100_000),
+    }),
+    WS_INFLIGHT_BYTES_MAX: setting(parse.byteSize(KIB, GIB).default(16 * MIB), {
+      section: 'Network',
+      description: 'Bytes of the pushes of one WebSocket connection being worked on at once.',
+      accepts: size('1kB', '1GB'),
+    }),
+    WS_SUBSCRIPTIONS_MAX: setting(parse.integer(1, 100_000).default(64), {
+      section: 'Network',
+      description: 'Subscriptions of one WebSocket connection.',
+      accepts: count(1, 100_000),
+    }),
+    WS_IDLE_TIMEOUT_SECS: setting(parse.integer(8, 960).default(60), {
+      section: 'Network',
+      description:
+        'A WebSocket peer that sends nothing, not even the pongs to our pings, for this many seconds is gone. Rounded up to 4.',
+      accepts: count(8, 960),
+    }),
+    WS_BUFFER_BYTES_MAX: setting(parse.byteSize(16 * KIB, GIB).default(MIB), {
+      section: 'Network',
+      description: 'Unsent bytes of a WebSocket connection beyond which its subscriptions pause.',
+      accepts: size('16kB', '1GB'),
+    }),
+    WS_SLOW_CONSUMER_TIMEOUT_SECS: setting(parse.integer(1, 3600).optional(), {
+      section: 'Network',
+      description: 'A WebSocket peer that reads nothing of what waits for it for this many seconds is cut.',
+      accepts: count(1, 3600),
+      defaultText: '`SLOW_CONSUMER_SECS`',
+    }),
+    WS_COMPRESSION: setting(parse.flag().default(false), {
+      section: 'Network',
+      description: 'Whether permessage-deflate is offered. It costs much CPU time and saves some bandwidth.',
+      accepts: FLAG,
+    }),
+
     DATA_DIR: setting(parse.text(4096).default('./data'), {
       section: 'Storage',
       description:
@@ -339,6 +462,13 @@ export const EnvironmentSchema = z
       refuse('AUTH_MODE', 'must be required in production (SEQUENCER_ENV or ENVIRONMENT says so)');
     else if (env.AUTH_MODE === 'disabled' && !env.ALLOW_AUTH_DISABLED)
       refuse('AUTH_MODE', 'may be disabled only together with ALLOW_AUTH_DISABLED=true');
+    if ((env.GRPC_TLS_CERT === undefined) !== (env.GRPC_TLS_KEY === undefined))
+      refuse(
+        env.GRPC_TLS_CERT === undefined ? 'GRPC_TLS_CERT' : 'GRPC_TLS_KEY',
+        'is needed: certificate and key belong together',
+      );
+    if (env.GRPC_TLS_CLIENT_CA !== undefined && env.GRPC_TLS_CERT === undefined)
+      refuse('GRPC_TLS_CLIENT_CA', 'needs GRPC_TLS_CERT and GRPC_TLS_KEY');
     if (
       production &&
       env.BOOTSTRAP_ADMIN_API_KEY &&

@@ -21,6 +21,8 @@ export interface CommitterOptions {
   sleep(ms: number): Promise<void>;
   /** Takes a decided request. */
   reply(submission: Submission): void;
+  /** Takes what was committed, before any request is answered. Must not throw. */
+  committed?(group: GroupWrite): void;
   /** Called after every transaction with what happened, for metrics and logs. */
   observe?(report: GroupReport): void;
 }
@@ -110,6 +112,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     const startedMs = clock.nowMs();
     try {
       await store.write(group);
+      options.committed?.(group);
       const events = group.rows[0].length + group.rows[1].length;
       observe?.({ result: 'committed', events, durationMs: clock.nowMs() - startedMs });
       return { type: 'committed' };

@@ -275,7 +275,7 @@ export function createPlanner(sha256: Sha256Into, identity: { readonly keyVersio
         const sequence = ++at.head; // L1: numbers are given out here and nowhere else, under the stream's row lock
         patchRow(batch, event, sequence, pgMicros);
         extendLog(at, submission, event, sequence);
-        rows[kind].push({ batch, event });
+        rows[kind].push({ batch, event, stream: at.ref });
         const acceptance = { slice, index, sequence };
         accepted.push(acceptance);
         acceptedIds.set(idKey, acceptance);

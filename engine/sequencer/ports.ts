@@ -75,6 +75,7 @@ export interface StreamAdvance {
 export interface RowRef {
   readonly batch: PackedBatch;
   readonly event: number;
+  readonly stream: StreamRef;
 }
 
 /** What one transaction writes. */

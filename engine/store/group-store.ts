@@ -5,6 +5,8 @@
  *   flush 1   begin · fence · lock the streams' counters · look up ids, commands, versions
  *   flush 2   COPY … FROM STDIN                     (one per table that gets rows)
  *   flush 3   counters and frontiers · group receipts · entity versions · COMMIT
+ *             and behind it, in a transaction of its own, the announcement to other processes: a NOTIFY inside would make
+ *             the server commit one group after the other, whatever their partitions
  */
 import { createNodeHasher, type Frontier, frontierRoot, type Sha256Into } from '../log/index.js';
 import {
@@ -22,6 +24,7 @@ import { lookUp } from './group-look-ups.js';
 import { advanceStreams, tuples } from './group-writes.js';
 import { acquireLease, type Lease, type PartitionRef, releaseLease, renewLease } from './partition-lease.js';
 import { storeFailure, withDeadline } from './store-failure.js';
+import { formatHeadNews, STREAM_HEADS_CHANNEL } from './stream-heads.js';
 import { createCounters, lockStreams } from './stream-locks.js';
 
 export interface GroupStoreOptions {
@@ -163,6 +166,7 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
         const updates = advanceStreams(current.sql, group, options.sequencerId, rootOf);
         commitSent = true;
         const commit = current.sql.unsafe('commit').execute();
+        announce(current.sql, group);
         const [, { command }] = await Promise.all([Promise.all(updates), commit]);
         // COMMIT of a failed transaction answers ROLLBACK.
         if (command !== 'COMMIT') throw new Error(`commit answered ${command}`);
@@ -175,6 +179,12 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
       else await release().catch(reset);
       throw failure;
     }
+  }
+
+  /** A lost announcement is made up for by whoever looks at the counters; a false one is only a reason to look. */
+  function announce(sql: Sql, { streams }: GroupWrite): void {
+    for (const payload of formatHeadNews(partition.ownerId, streams))
+      sql`select pg_notify(${STREAM_HEADS_CHANNEL}, ${payload})`.execute().catch(() => {});
   }
 
   async function release(): Promise<void> {

@@ -2,7 +2,8 @@ import type { HttpResponse } from 'uWebSockets.js';
 import type { ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import { serviceErrorOf } from '../../engine/store/service-error-of.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
-import { errorReply, type Reply, writeReply } from './reply.js';
+import { errorReply, type Reply, type ReplyHead, writeReply } from './reply.js';
+import { openReplyStream, type ReplyStream } from './reply-stream.js';
 import type { RequestHead } from './request.js';
 import type { Route } from './router.js';
 
@@ -38,6 +39,8 @@ export interface Exchange {
   /** Gives back what the request holds; called once when it is done. */
   release: (() => void) | undefined;
   reply(reply: Reply): void;
+  /** Begins an answer without a known end. It has no deadline; whoever writes it watches over it. */
+  stream(head: ReplyHead, onGone: () => void): ReplyStream;
   /** Answers with an error; `close` ends the connection. */
   fail(thrown: unknown, options?: { close?: boolean; headers?: Reply['headers'] }): void;
   /** The client has gone: nothing may be written any more. */
@@ -57,6 +60,8 @@ export interface ExchangeOutcome {
 export interface ExchangeHooks {
   /** Whether connections are to be ended after the answer in progress. */
   readonly draining: () => boolean;
+  /** Called when an answer without a known end begins. */
+  readonly onStream: (exchange: Exchange) => void;
   /** Called once, after the answer was written or the client had gone. */
   readonly onDone: (exchange: Exchange, outcome: ExchangeOutcome) => void;
 }
@@ -86,6 +91,8 @@ export function openExchange(
       close: reply.close === true || hooks.draining(),
     });
 
+  let gone: () => void = () => {};
+
   const exchange: Exchange = {
     head,
     route: parts.route,
@@ -104,6 +111,15 @@ export function openExchange(
       write(reply);
       finish(reply.status, reply.errorCode);
     },
+    stream(replyHead, onGone) {
+      gone = onGone;
+      hooks.onStream(exchange);
+      return openReplyStream(res, replyHead, {
+        requestId: head.requestId,
+        headers: exchange.headers,
+        onEnd: () => finish(replyHead.status),
+      });
+    },
     fail(thrown, options) {
       if (exchange.phase === 'done') return;
       const error = serviceErrorOf(thrown);
@@ -112,7 +128,9 @@ export function openExchange(
       finish(reply.status, error.code, error);
     },
     abandon() {
-      if (exchange.phase !== 'done') finish(0);
+      if (exchange.phase === 'done') return;
+      finish(0);
+      gone();
     },
   };
   return exchange;

@@ -2,15 +2,19 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import { definitionOf, type ErrorCode, errorBody, toServiceError } from '../../engine/errors/index.js';
 
-/** A complete answer. */
-export interface Reply {
+/** An answer without its content. */
+export interface ReplyHead {
   readonly status: number;
-  readonly body: string | Uint8Array;
   /** Unset: `application/json`. */
   readonly contentType?: string;
   /** Unset: `no-store`. */
   readonly cacheControl?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
+}
+
+/** A complete answer. */
+export interface Reply extends ReplyHead {
+  readonly body: string | Uint8Array;
   /** The connection ends after this answer, because what still arrives on it cannot be used. */
   readonly close?: boolean;
   /** Set on errors: the value of `x-error-code`. */
@@ -52,6 +56,24 @@ function statusLine(status: number): string {
   return line;
 }
 
+/** Writes status and headers. */
+export function writeHead(
+  res: HttpResponse,
+  head: ReplyHead,
+  how: { requestId: string; headers: NonNullable<Reply['headers']> },
+): void {
+  res.writeStatus(statusLine(head.status));
+  // 304 repeats what a 200 would say of caching, and nothing of the content (RFC 9110 section 15.4.5).
+  if (head.status !== 304) res.writeHeader('content-type', head.contentType ?? 'application/json');
+  res
+    .writeHeader('x-request-id', how.requestId)
+    .writeHeader('x-content-type-options', 'nosniff')
+    .writeHeader('x-frame-options', 'DENY')
+    .writeHeader('cache-control', head.cacheControl ?? 'no-store');
+  for (const [name, value] of how.headers) res.writeHeader(name, value);
+  for (const [name, value] of head.headers ?? []) res.writeHeader(name, value);
+}
+
 /** Writes an answer in one piece. The response must be live: not answered, not aborted. */
 export function writeReply(
   res: HttpResponse,
@@ -59,18 +81,9 @@ export function writeReply(
   how: { requestId: string; head: boolean; headers: NonNullable<Reply['headers']>; close: boolean },
 ): void {
   res.cork(() => {
-    res.writeStatus(statusLine(reply.status));
-    // 304 repeats what a 200 would say of caching, and nothing of the content (RFC 9110 section 15.4.5).
     const notModified = reply.status === 304;
-    if (!notModified) res.writeHeader('content-type', reply.contentType ?? 'application/json');
-    res
-      .writeHeader('x-request-id', how.requestId)
-      .writeHeader('x-content-type-options', 'nosniff')
-      .writeHeader('x-frame-options', 'DENY')
-      .writeHeader('cache-control', reply.cacheControl ?? 'no-store');
+    writeHead(res, reply, how);
     if (reply.errorCode !== undefined) res.writeHeader('x-error-code', reply.errorCode);
-    for (const [name, value] of how.headers) res.writeHeader(name, value);
-    for (const [name, value] of reply.headers ?? []) res.writeHeader(name, value);
     // uWS would send the body of an answer to HEAD as well.
     if (notModified) {
       // With arguments uWS would write a length, and a wrong one.

@@ -16,6 +16,7 @@ export interface RequestHead {
   /** Empty when absent, like those below. */
   readonly accept: string;
   readonly ifNoneMatch: string;
+  readonly lastEventId: string;
   readonly contentType: string;
   readonly contentEncoding: string;
   /** Declared size of the body in bytes; `undefined` when absent. */
@@ -33,6 +34,7 @@ export function readHead(req: HttpRequest): RequestHead {
   let apiKey = '';
   let accept = '';
   let ifNoneMatch = '';
+  let lastEventId = '';
   let contentType = '';
   let contentEncoding = '';
   let contentLength: string | undefined;
@@ -53,6 +55,9 @@ export function readHead(req: HttpRequest): RequestHead {
         break;
       case 'if-none-match':
         ifNoneMatch = ifNoneMatch === '' ? value : `${ifNoneMatch}, ${value}`;
+        break;
+      case 'last-event-id':
+        lastEventId = value;
         break;
       case 'content-type':
         contentType = value;
@@ -79,6 +84,7 @@ export function readHead(req: HttpRequest): RequestHead {
     apiKey,
     accept,
     ifNoneMatch,
+    lastEventId,
     contentType,
     contentEncoding,
     contentLength: contentLength === undefined ? undefined : Number(contentLength),

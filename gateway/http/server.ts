@@ -87,6 +87,7 @@ export function createServer(options: ServerOptions): HttpServer {
 
   const hooks = {
     draining: () => draining,
+    onStream: (exchange: Exchange) => deadlines.remove(exchange),
     onDone(exchange: Exchange, outcome: ExchangeOutcome) {
       deadlines.remove(exchange);
       options.onDone(exchange, outcome);

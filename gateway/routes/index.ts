@@ -5,6 +5,7 @@ import { agentKeyRoutes } from './agent-keys.js';
 import { anchorCompatRoutes } from './anchor-compat.js';
 import { apiKeyRoutes } from './api-keys.js';
 import { errorDocsRoutes } from './error-docs.js';
+import { eventStreamRoutes } from './event-stream.js';
 import { healthRoutes } from './health.js';
 import { ingestRoutes } from './ingest.js';
 import { legacyCommitmentRoutes } from './legacy-commitments.js';
@@ -26,6 +27,7 @@ export interface RouteDeps extends GatewayDeps {
 /** Every route of the service. */
 export const routeTable = (deps: RouteDeps): Route[] => [
   ...ingestRoutes(deps),
+  ...eventStreamRoutes({ hub: deps.hub, ...deps.config.streams }),
   ...vesReadRoutes(deps),
   ...legacyReadRoutes(deps),
   ...vesCommitmentRoutes(deps),

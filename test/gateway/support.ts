@@ -15,6 +15,7 @@ import { routeTable } from '../../gateway/routes/index.js';
 import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 import { createTestDatabase } from '../support/database.js';
+import { createLocalHub, idleHub } from '../support/hub.js';
 
 export const BOOTSTRAP_KEY = 'bootstrap-key-of-the-tests';
 export const TENANT = '11111111-1111-4111-8111-111111111111';
@@ -83,6 +84,7 @@ export function allRoutes(sql: Sql): Route[] {
   return routeTable({
     config,
     sql,
+    hub: idleHub(),
     ingest,
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTestTransparency(sql, config),
@@ -148,10 +150,12 @@ export async function startTestGateway(
     ...options.env,
   });
   const transparency = createTestTransparency(sql, config);
+  const local = createLocalHub(database.target);
   const gateway = createGateway({
     config,
     sql,
     ...(authSql ? { authSql } : {}),
+    hub: local.hub,
     ingest,
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency,
@@ -164,6 +168,7 @@ export async function startTestGateway(
   const agent = new Agent({ connections: 64 });
   const close = async () => {
     await gateway.close();
+    await local.close();
     await agent.destroy();
     await Promise.all([sql.end({ timeout: 1 }), authSql?.end({ timeout: 1 })]);
     await database.drop();

@@ -1,0 +1,41 @@
+import type { Logger } from 'pino';
+import type { CommitmentService } from '../../engine/commitments/index.js';
+import type { Config } from '../../engine/config/index.js';
+import type { CursorService } from '../../engine/consumers/cursor-service.js';
+import type { Sql } from '../../engine/store/connection.js';
+import type { SubscriptionHub } from '../../engine/subscriptions/hub-types.js';
+import type { IngestPort } from '../../workers/ingest-port.js';
+import type { Authenticator } from '../auth/authenticate.js';
+import type { RateLimiter } from '../limits/rate-limit.js';
+import type { GatewayMetrics } from '../metrics/metrics.js';
+
+/** What the gRPC gateway needs from its owner. */
+export interface GrpcDeps {
+  readonly config: Config;
+  /** Pool for reads and administration. */
+  readonly sql: Sql;
+  readonly ingest: IngestPort;
+  readonly hub: SubscriptionHub;
+  readonly commitments: CommitmentService;
+  /** Without it acknowledgements are refused and SyncState tells no cursor. */
+  readonly cursors?: CursorService | undefined;
+  readonly authenticate: Authenticator['authenticate'];
+  /** Shared with HTTP, so that the limit of a credential holds over both. */
+  readonly rateLimiter: RateLimiter;
+  readonly log: Logger;
+  readonly version: string;
+  readonly metrics: Pick<GatewayMetrics, 'observeIngest'>;
+  /** Whether events can be taken. */
+  readiness(): { ready: boolean; reason?: string };
+  /** Called when a call is over. */
+  onCall?(call: GrpcCallReport): void;
+}
+
+/** One finished call, for metrics. */
+export interface GrpcCallReport {
+  /** `/package.Service/Method`, of a method that exists. */
+  readonly method: string;
+  /** google.rpc.Code; 1: the client left. */
+  readonly status: number;
+  readonly durationMs: number;
+}
