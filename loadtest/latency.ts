@@ -21,8 +21,8 @@ const LATENCY_MAX_US = 600_000_000;
 
 /** Counts microseconds from 1 to ten minutes. */
 export interface LatencyRecorder {
-  /** Values outside of the range are counted at its end. */
-  record(micros: number): void;
+  /** Counts a value, `times` times; values outside of the range are counted at its end. */
+  record(micros: number, times?: number): void;
   summary(): LatencySummary;
   /** The counts as text, for {@link mergeLatencies}. */
   encode(): string;
@@ -38,7 +38,9 @@ const create = (): Histogram =>
 export function createLatencyRecorder(): LatencyRecorder {
   const histogram = create();
   return {
-    record: (micros) => histogram.recordValue(Math.min(LATENCY_MAX_US, Math.max(1, Math.round(micros)))),
+    record(micros, times = 1) {
+      histogram.recordValueWithCount(Math.min(LATENCY_MAX_US, Math.max(1, Math.round(micros))), times);
+    },
     summary: () => summarize(histogram),
     encode: () => encodeIntoCompressedBase64(histogram),
   };

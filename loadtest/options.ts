@@ -89,20 +89,19 @@ const PIPELINED_WINDOW = 8;
 
 /** @throws Error that says which argument is wrong */
 export function parseOptions(args: readonly string[]): Options {
-  const text = (otherwise?: string) => ({
-    type: 'string' as const,
-    ...(otherwise === undefined ? {} : { default: otherwise }),
-  });
+  const text = () => ({ type: 'string' as const });
   const numbers = Object.fromEntries(
-    Object.entries(DEFAULTS).map(([name, value]) => [name, text(value)]),
+    Object.entries(DEFAULTS).map(([name, value]) => [name, { type: 'string', default: value }]),
   ) as Record<keyof typeof DEFAULTS, { type: 'string'; default: string }>;
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
       ...numbers,
-      ...{ protocol: text('http'), rate: text(), window: text(), url: text(), 'api-key': text() },
-      ...{ 'grpc-port': text(), 'data-dir': text('.bench'), json: text() },
+      ...{ rate: text(), window: text(), url: text(), 'api-key': text() },
+      ...{ 'grpc-port': text(), json: text() },
+      protocol: { type: 'string', default: 'http' },
+      'data-dir': { type: 'string', default: '.bench' },
       set: { type: 'string', multiple: true, default: [] as string[] },
       'no-check': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },

@@ -38,8 +38,12 @@ export function readNumbers(message: Uint8Array): Map<number, number> {
   const skip: Record<number, () => number> = { 1: () => 8, 2: next, 5: () => 4 };
   while (at < message.length) {
     const tag = next();
-    if ((tag & 7) === VARINT) numbers.set(tag >>> 3, next());
-    else at += (skip[tag & 7] ?? (() => message.length))();
+    if ((tag & 7) === VARINT) {
+      numbers.set(tag >>> 3, next());
+    } else {
+      const length = (skip[tag & 7] ?? (() => message.length))();
+      at += length;
+    }
   }
   return numbers;
 }

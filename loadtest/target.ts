@@ -10,6 +10,8 @@ export interface TargetOptions {
   readonly url: string | undefined;
   /** Of the service that is there; an administrator's, because agents' keys have to be registered. */
   readonly apiKey: string | undefined;
+  /** Where the service that is there serves gRPC; unset: the port after that of HTTP. */
+  readonly grpcPort: number | undefined;
   /** Where the service that is started keeps its data; removed afterwards. */
   readonly dataDir: string;
   /** Its settings. */
@@ -36,12 +38,12 @@ export interface LocalTarget {
 }
 
 const ADMIN_KEY = 'loadtest-administrator-key-0123456789abcdef';
-/** A load test from one machine looks like one client gone mad: what it measures are the service's limits, not its manners. */
-const ENV = { LOG_LEVEL: 'warn' };
+/** All connections are of one client, which is more than the service would take from one. */
+const ENV = { LOG_LEVEL: 'warn', WS_CONNECTIONS_MAX: '100000', WS_TENANT_CONNECTIONS_MAX: '100000' };
 
 /** @throws Error when the service cannot be started or reached, or its commits would not be durable */
 export async function openTarget(options: TargetOptions): Promise<Target> {
-  return options.url === undefined ? startOwn(options) : openRemote(options.url, options.apiKey);
+  return options.url === undefined ? startOwn(options) : openRemote(options.url, options);
 }
 
 async function startOwn({ dataDir, env }: TargetOptions): Promise<Target> {
@@ -72,7 +74,7 @@ async function startOwn({ dataDir, env }: TargetOptions): Promise<Target> {
   }
 }
 
-async function openRemote(url: string, apiKey: string | undefined): Promise<Target> {
+async function openRemote(url: string, { apiKey, grpcPort }: TargetOptions): Promise<Target> {
   if (apiKey === undefined) throw new Error('--url needs --api-key, an administrator’s');
   const { protocol, hostname, port } = new URL(url);
   if (protocol !== 'http:') throw new Error(`the load generator speaks plain HTTP only, not ${protocol}`);
@@ -84,7 +86,7 @@ async function openRemote(url: string, apiKey: string | undefined): Promise<Targ
   if (response.status !== 200) throw new Error(`${url}/ready answers ${response.status}`);
   const base = url.replace(/\/$/, '');
   return {
-    ...{ url: base, host: hostname, port: number, grpcPort: number + 1, apiKey },
+    ...{ url: base, host: hostname, port: number, grpcPort: grpcPort ?? number + 1, apiKey },
     local: undefined,
     close: async () => {},
   };

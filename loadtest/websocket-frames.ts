@@ -25,7 +25,7 @@ export function clientFrame(payload: Uint8Array, opcode: number = OPCODE.binary)
 }
 
 export interface FrameReader {
-  /** Takes what arrived. Frames are given to the handlers before it returns. @throws Error when it is not a server's frames */
+  /** Takes what arrived; the bytes may be used again afterwards. Frames are given to the handlers before it returns. @throws Error when it is not a server's frames */
   push(bytes: Uint8Array): void;
 }
 
@@ -74,33 +74,40 @@ export function createFrameReader(handlers: FrameHandlers, messageBytesMax: numb
   function handle(final: boolean, opcode: number, payload: Uint8Array): void {
     switch (opcode) {
       case OPCODE.ping:
-        return handlers.onPing(payload);
+        handlers.onPing(payload);
+        break;
       case OPCODE.pong:
-        return;
+        break;
       case OPCODE.close: {
         const code = payload.length < 2 ? NO_STATUS : (payload[0]! << 8) | payload[1]!;
-        return handlers.onClose(code, Buffer.from(payload.subarray(2)).toString('utf8'));
+        handlers.onClose(code, Buffer.from(payload.subarray(2)).toString('utf8'));
+        break;
       }
       case OPCODE.text:
       case OPCODE.binary:
         if (fragments.length > 0) throw new Error('a new message within another one');
-        if (final) return handlers.onMessage(payload);
-        return keep(payload);
-      case OPCODE.continuation: {
+        if (final) handlers.onMessage(payload);
+        else keep(payload);
+        break;
+      case OPCODE.continuation:
         if (fragments.length === 0) throw new Error('a continuation of nothing');
-        if (!final) return keep(payload);
-        const message = Buffer.concat([...fragments, payload]);
-        fragments = [];
-        fragmentBytes = 0;
-        return handlers.onMessage(message);
-      }
+        keep(payload);
+        if (final) handleFragments();
+        break;
       default:
         throw new Error(`a frame with opcode ${opcode}`);
     }
   }
 
+  function handleFragments(): void {
+    const message = Buffer.concat(fragments);
+    fragments = [];
+    fragmentBytes = 0;
+    handlers.onMessage(message);
+  }
+
   function keep(payload: Uint8Array): void {
-    fragments.push(payload.slice());
+    fragments.push(new Uint8Array(payload));
     fragmentBytes += payload.length;
   }
 
@@ -109,7 +116,7 @@ export function createFrameReader(handlers: FrameHandlers, messageBytesMax: numb
       const bytes = rest.length === 0 ? arrived : Buffer.concat([rest, arrived]);
       let at = 0;
       for (let next = takeFrame(bytes, at); next !== -1; next = takeFrame(bytes, at)) at = next;
-      rest = at === bytes.length ? new Uint8Array(0) : bytes.slice(at);
+      rest = at === bytes.length ? new Uint8Array(0) : new Uint8Array(bytes.subarray(at));
     },
   };
 }

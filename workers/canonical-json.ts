@@ -166,7 +166,8 @@ function number(bytes: Uint8Array, start: number, end: number): number {
   while (at < end && isDigit(bytes[at]!)) at++;
   const digits = at - fraction;
   if (digits === 0 || bytes[at - 1] === 0x30) return -1;
-  if (zero ? zeros > LEADING_ZEROS_MAX || digits - zeros > DIGITS_MAX : whole + digits > DIGITS_MAX) return -1;
+  if (zero ? zeros > LEADING_ZEROS_MAX || digits - zeros > DIGITS_MAX : whole + digits > DIGITS_MAX)
+    return -1;
   return bytes[at] === 0x65 || bytes[at] === 0x45 ? -1 : at;
 }
 

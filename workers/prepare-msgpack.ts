@@ -11,8 +11,8 @@ import {
   decodeEncryptedPayload,
   ENTITY_ID_BYTES_MAX,
   ENTITY_TYPE_BYTES_MAX,
-  EVENT_TYPE_BYTES_MAX,
   type EnvelopeFault,
+  EVENT_TYPE_BYTES_MAX,
   FIXED,
   FIXED_BYTES,
   normalizeSignatureScheme,
@@ -67,7 +67,10 @@ interface LastText {
 }
 
 /** Makes a reader of pushes. Not re-entrant. */
-export function createMsgpackReader(limits: IngestLimits, strictFormat: boolean): (arrival: Arrival) => VesRequest {
+export function createMsgpackReader(
+  limits: IngestLimits,
+  strictFormat: boolean,
+): (arrival: Arrival) => VesRequest {
   const isCanonical = createCanonicalCheck();
   return (arrival) => {
     try {
@@ -88,7 +91,8 @@ function readPush(
   const { body, scope } = arrival;
   const reader = createReader(body);
   const { type, id, items } = readHead(reader);
-  if (type !== FRAME.push || items !== PUSH_ITEMS) throw new WireError(`it must be an array of ${PUSH_ITEMS}`);
+  if (type !== FRAME.push || items !== PUSH_ITEMS)
+    throw new WireError(`it must be an array of ${PUSH_ITEMS}`);
   const tenant = readBin(reader, 'tenant', 16);
   const store = readBin(reader, 'store', 16);
   const agent = readBin(reader, 'agent', 16);
@@ -108,7 +112,14 @@ function readPush(
     copyBytes(tenant, 0, fixed, fixedOffset + FIXED.tenantId, 16);
     copyBytes(store, 0, fixed, fixedOffset + FIXED.storeId, 16);
     copyBytes(agent, 0, fixed, fixedOffset + FIXED.sourceAgentId, 16);
-    const event = readEvent(reader, bytes, i, { fixed, fixedOffset, last, payloads, isCanonical, strictFormat });
+    const event = readEvent(reader, bytes, i, {
+      fixed,
+      fixedOffset,
+      last,
+      payloads,
+      isCanonical,
+      strictFormat,
+    });
     const size = event.payloadEnd - event.payloadStart;
     if (size > limits.payloadBytesMax) payloadTooLarge(i, size, limits.payloadBytesMax);
     prepared[i] = event;
@@ -216,7 +227,9 @@ function readText(
   const length = readStrLength(reader, what, U32_MAX);
   const at = reader.at - length;
   if (length === last.length && same(bytes, at, last.at, length)) return last.text;
-  const text = plainAscii(bytes, at, length) ? bytes.toString('latin1', at, at + length) : utf8(bytes, at, length, what);
+  const text = plainAscii(bytes, at, length)
+    ? bytes.toString('latin1', at, at + length)
+    : utf8(bytes, at, length, what);
   const fault =
     length === 0 || length > max || text.length !== length || text.includes('\0')
       ? checkText(what, text, max)

@@ -10,9 +10,7 @@ import {
   moveGroup,
   updateGroup,
 } from '../store/consumer-groups.js';
-import { removeMember } from '../store/consumer-groups-members.js';
 import { discardParked, listParked, requeueParked } from '../store/consumer-groups-parked.js';
-import { returnAllOf } from '../store/consumer-groups-returns.js';
 import { readVesHead } from '../store/heads.js';
 import { createDeliveries } from './deliveries.js';
 import { readGroupState } from './group-state.js';
@@ -68,7 +66,7 @@ export function createConsumerGroups({ sql, waitForHead }: ConsumerGroupDeps): C
   };
 
   return {
-    ...createDeliveries({ sql, inGroup, waitForHead }),
+    ...createDeliveries({ inGroup, waitForHead }),
     create: (ref, settings, start) =>
       sql.begin(async (tx) => {
         const existing = await lockGroup(tx, ref);
@@ -87,11 +85,6 @@ export function createConsumerGroups({ sql, waitForHead }: ConsumerGroupDeps): C
         const readSequence = await readFrom(tx, ref, start);
         await moveGroup(tx, group, readSequence);
         return { ...group, readSequence };
-      }),
-    leave: (ref, consumer) =>
-      inGroup(ref, async (tx, group) => {
-        await returnAllOf(tx, group, consumer);
-        await removeMember(tx, group, consumer);
       }),
     listParked: async (ref, after, limit) => listParked(sql, await found(ref), after, limit),
     replayParked: (ref, sequences) =>

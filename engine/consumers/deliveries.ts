@@ -1,15 +1,23 @@
-/** The consumers' side of groups: pull, acknowledge, refuse. */
+/** The consumers' side of groups: pull, acknowledge, refuse, leave. */
 import { ServiceError } from '../errors/index.js';
-import type { Sql } from '../store/connection.js';
 import type { GroupRow } from '../store/consumer-groups.js';
 import { acknowledge, type HandedOut, type Handout, locate } from '../store/consumer-groups-deliveries.js';
-import { seeMember } from '../store/consumer-groups-members.js';
-import { returnHandouts } from '../store/consumer-groups-returns.js';
+import { removeMember, renewMember } from '../store/consumer-groups-members.js';
+import { type Returned, returnAllOf, returnHandouts } from '../store/consumer-groups-returns.js';
 import type { InGroup } from './consumer-groups.js';
 import { formatDeliveryId, parseDeliveryId } from './delivery-id.js';
-import type { ConsumerGroups, Delivery, GroupRef, PullRequest, Refusal, Refused } from './group-types.js';
+import type {
+  Acknowledged,
+  ConsumerGroups,
+  Delivery,
+  GroupRef,
+  Nacked,
+  PullRequest,
+  Refusal,
+  Refused,
+} from './group-types.js';
 import { LEASE_MS, type Look, look } from './pull.js';
-import { createWaiters, type WaitForHead, waitForTime } from './wait.js';
+import { createWaitingRoom, type WaitForHead, waitForTime } from './wait.js';
 
 /** A waiting consumer looks after redeliveries and its share of partitions this often. */
 const LOOK_AGAIN_MS = 1000;
@@ -24,7 +32,6 @@ const REFUSALS = { queued: 'lost', parked: 'parked', settled: 'settled' } as con
 >;
 
 export interface DeliveryDeps {
-  readonly sql: Sql;
   readonly inGroup: InGroup;
   readonly waitForHead: WaitForHead | undefined;
 }
@@ -33,27 +40,33 @@ export interface DeliveryDeps {
 export function createDeliveries({
   inGroup,
   waitForHead = waitForTime,
-}: DeliveryDeps): Pick<ConsumerGroups, 'pull' | 'ack' | 'nack' | 'close'> {
-  const closing = new AbortController();
-  const waiters = createWaiters(WAITERS_MAX);
+}: DeliveryDeps): Pick<ConsumerGroups, 'pull' | 'ack' | 'nack' | 'leave' | 'close'> {
+  const room = createWaitingRoom(WAITERS_MAX);
+  const nameOf = ({ tenantId, storeId, name }: GroupRef) => `${tenantId}/${storeId}/${name}`;
 
   /** Looks until there is something, or the time is over. Between two looks nothing is held but memory. */
   async function pull(ref: GroupRef, request: PullRequest): Promise<readonly Delivery[]> {
-    const { consumer, max, waitMs } = request;
-    const signal = request.signal ? AbortSignal.any([request.signal, closing.signal]) : closing.signal;
+    const { consumer, max, waitMs, signal } = request;
     const start = performance.now();
     const left = (ms: number) => start + ms - performance.now();
     for (;;) {
       const seen = await inGroup(ref, (tx, group) => look(tx, group, consumer, max));
+      if (seen.released) room.wake(nameOf(ref));
       if (seen.events.length > 0) return handOver(ref, request, seen);
-      if (signal.aborted) return [];
+      if (signal?.aborted || room.closed) return [];
       if (seen.more && left(Math.max(waitMs, READING_MS_MAX)) > 0) continue;
       const timeoutMs = Math.min(left(waitMs), LOOK_AGAIN_MS);
       if (timeoutMs <= 0) return [];
-      // Where the stream was not looked at, more of it would be of no use: only time helps.
+      // Where the stream was not looked at, more of it would be of no use: only time helps, or a call of this consumer.
       const wait = seen.head === undefined ? waitForTime : waitForHead;
-      await wait(ref, Number(seen.head ?? 0n), { timeoutMs, signal });
-      if (signal.aborted) return [];
+      const after = Number(seen.head ?? 0n);
+      await room.wait(
+        nameOf(ref),
+        consumer,
+        (woken) => wait(ref, after, { timeoutMs, signal: woken }),
+        signal,
+      );
+      if (signal?.aborted || room.closed) return [];
     }
   }
 
@@ -70,29 +83,45 @@ export function createDeliveries({
     return [];
   }
 
+  /** What a consumer settles or gives back makes room for what it waits for. */
+  const settling = async <Result>(ref: GroupRef, consumer: string, work: Parameters<InGroup>[1]) => {
+    const result = await inGroup(ref, async (tx, group) => {
+      await renewMember(tx, group, consumer, LEASE_MS);
+      return work(tx, group);
+    });
+    room.wake(nameOf(ref), consumer);
+    return result as Result;
+  };
+
   return {
-    pull: (ref, request) => waiters.run(() => pull(ref, request)),
+    pull,
     ack: (ref, consumer, deliveryIds) =>
-      inGroup(ref, async (tx, group) => {
+      settling<Acknowledged>(ref, consumer, async (tx, group) => {
         const handouts = deliveryIds.map(toHandout);
-        await seeMember(tx, group, consumer, LEASE_MS);
         const settled = new Set(await acknowledge(tx, group, consumer, handouts));
         return { acknowledged: settled.size, refused: await explain(tx, group, handouts, settled) };
       }),
     nack: (ref, consumer, { deliveryIds, ...manner }) =>
-      inGroup(ref, async (tx, group) => {
+      settling<Nacked>(ref, consumer, async (tx, group) => {
         const handouts = deliveryIds.map(toHandout);
-        await seeMember(tx, group, consumer, LEASE_MS);
         const given = await returnHandouts(tx, group, consumer, handouts, { counted: true, ...manner });
-        const named = new Set(given.filter((each) => each.outcome !== 'withdrawn').map((each) => each.sequence));
+        const of = (outcome: Returned['outcome']) => given.filter((each) => each.outcome === outcome);
+        const named = [...of('returned'), ...of('parked')].map((each) => each.sequence);
         return {
-          returned: given.filter((each) => each.outcome === 'returned').length,
-          parked: given.filter((each) => each.outcome === 'parked').length,
-          withdrawn: given.filter((each) => each.outcome === 'withdrawn').map(formatDeliveryId),
-          refused: await explain(tx, group, handouts, named),
+          returned: of('returned').length,
+          parked: of('parked').length,
+          withdrawn: of('withdrawn').map(formatDeliveryId),
+          refused: await explain(tx, group, handouts, new Set(named)),
         };
       }),
-    close: () => closing.abort(),
+    leave: async (ref, consumer) => {
+      await inGroup(ref, async (tx, group) => {
+        await returnAllOf(tx, group, consumer);
+        await removeMember(tx, group, consumer);
+      });
+      room.wake(nameOf(ref));
+    },
+    close: room.close,
   };
 }
 

@@ -12,7 +12,7 @@ import {
   seeMember,
 } from '../store/consumer-groups-members.js';
 import { returnExpired } from '../store/consumer-groups-returns.js';
-import { assignPartitions } from './assign-partitions.js';
+import { type Assignment, assignPartitions } from './assign-partitions.js';
 
 /** How long a partition stays with a consumer that does not call and has nothing of it in flight. */
 export const LEASE_MS = 10_000;
@@ -33,6 +33,8 @@ export interface Look {
   readonly head: bigint | undefined;
   /** More of the stream could be read at once. */
   readonly more: boolean;
+  /** Partitions were given up: others may be waiting for them. */
+  readonly released: boolean;
 }
 
 /** The caller holds the group's lock. */
@@ -54,14 +56,15 @@ export async function look(
       'QUOTA_EXCEEDED',
       `A group has at most ${MEMBERS_MAX} consumers: use a name per worker, not per call`,
     );
-  const serve = await takePartitions(tx, group, consumer, partitions, members.length);
+  const { serve, release } = await takePartitions(tx, group, consumer, partitions, members.length);
   const inFlight = partitions.reduce(
     (sum, each) => sum + (each.consumer === consumer ? each.inFlight : 0),
     0,
   );
   const wanted = Math.min(max, group.maxInFlight - inFlight);
-  if (serve.length === 0 || wanted <= 0) return { events: [], head: undefined, more: false };
-  return fill(tx, group, { consumer, partitions: serve }, wanted);
+  const released = release.length > 0;
+  if (serve.length === 0 || wanted <= 0) return { events: [], head: undefined, more: false, released };
+  return { ...(await fill(tx, group, { consumer, partitions: serve }, wanted)), released };
 }
 
 /** Hands out, reading ahead as long as it is not enough. */
@@ -70,7 +73,7 @@ async function fill(
   group: GroupRow,
   to: { readonly consumer: string; readonly partitions: readonly number[] },
   wanted: number,
-): Promise<Look> {
+): Promise<Omit<Look, 'released'>> {
   const waiting = await handOut(tx, group, { ...to, max: wanted });
   if (waiting.length >= wanted) return { events: waiting, head: undefined, more: false };
   let room = QUEUE_EVENTS_MAX - (await countQueued(tx, group, QUEUE_EVENTS_MAX));
@@ -102,8 +105,9 @@ async function takePartitions(
   consumer: string,
   partitions: readonly PartitionRow[],
   members: number,
-): Promise<readonly number[]> {
-  const { hold, serve, release } = assignPartitions(partitions, members, consumer);
+): Promise<Assignment> {
+  const assignment = assignPartitions(partitions, members, consumer);
+  const { hold, release } = assignment;
   const held = new Set(hold);
   // A lease is renewed when a third of it has gone, so that calls in quick succession do not write.
   const stale = partitions.some(
@@ -111,5 +115,5 @@ async function takePartitions(
   );
   if (stale || release.length > 0)
     await leasePartitions(tx, group, consumer, { hold: stale ? hold : [], release, leaseMs: LEASE_MS });
-  return serve;
+  return assignment;
 }

@@ -20,19 +20,69 @@ export const waitForTime: WaitForHead = (_stream, _after, { timeoutMs, signal })
     signal?.addEventListener('abort', end);
   });
 
-/** Counts who waits, so that there is a limit (L8). */
-export function createWaiters(max: number) {
-  let waiting = 0;
+/** Consumers that wait in this process, so that calls which give them something to do can wake them, and that there is a limit (L8). */
+export interface WaitingRoom {
+  /**
+   * Waits as `wait` does, or until woken, or until `signal` says so.
+   *
+   * @throws ServiceError OVERLOADED
+   */
+  wait(
+    group: string,
+    consumer: string,
+    wait: (signal: AbortSignal) => Promise<unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<void>;
+  /** Wakes a consumer of a group, or all of them. */
+  wake(group: string, consumer?: string): void;
+  /** Wakes everybody for good. */
+  close(): void;
+  readonly closed: boolean;
+}
+
+export function createWaitingRoom(waitersMax: number): WaitingRoom {
+  const groups = new Map<string, Map<AbortController, string>>();
+  let count = 0;
+  let closed = false;
+
+  const enter = (group: string, consumer: string, controller: AbortController) => {
+    if (count >= waitersMax)
+      throw new ServiceError('OVERLOADED', 'Too many consumers wait for events; try again shortly');
+    count++;
+    const waiting = groups.get(group) ?? new Map<AbortController, string>();
+    groups.set(group, waiting.set(controller, consumer));
+  };
+  const leave = (group: string, controller: AbortController) => {
+    count--;
+    const waiting = groups.get(group)!;
+    waiting.delete(controller);
+    if (waiting.size === 0) groups.delete(group);
+  };
+
   return {
-    async run<Result>(work: () => Promise<Result>): Promise<Result> {
-      if (waiting >= max)
-        throw new ServiceError('OVERLOADED', 'Too many consumers wait for events; try again shortly');
-      waiting++;
+    async wait(group, consumer, wait, signal) {
+      const controller = new AbortController();
+      const stop = () => controller.abort();
+      enter(group, consumer, controller);
+      signal?.addEventListener('abort', stop);
+      if (closed || signal?.aborted) stop();
       try {
-        return await work();
+        await wait(controller.signal);
       } finally {
-        waiting--;
+        signal?.removeEventListener('abort', stop);
+        leave(group, controller);
       }
+    },
+    wake(group, consumer) {
+      for (const [controller, waiter] of groups.get(group) ?? [])
+        if (consumer === undefined || consumer === waiter) controller.abort();
+    },
+    close() {
+      closed = true;
+      for (const waiting of groups.values()) for (const controller of waiting.keys()) controller.abort();
+    },
+    get closed() {
+      return closed;
     },
   };
 }

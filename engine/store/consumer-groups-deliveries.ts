@@ -1,4 +1,10 @@
-/** The way of an event through a group: read, handed out, acknowledged. All writers hold the group's lock. */
+/**
+ * The way of an event through a group: read, handed out, acknowledged. All writers hold the group's lock.
+ *
+ * The queue grows and shrinks faster than statistics follow, and a planner that believes in one row joins by walking all of them for
+ * each. So the statements here leave it no such choice: rows are looked up in subqueries that cannot be turned into joins (lateral with
+ * a limit, or `offset 0`), always by the full primary key, and changed by their ctid, which the lock keeps from moving.
+ */
 import type { Sql, TransactionSql } from './connection.js';
 import type { GroupRow } from './consumer-groups.js';
 import { PAGE_PAYLOAD_BYTES_MAX } from './event-page.js';
@@ -77,7 +83,8 @@ export interface HandedOut extends VesEventRow {
 
 /**
  * Hands out waiting events of some partitions, the lowest numbers first, until their payloads are {@link PAGE_PAYLOAD_BYTES_MAX}. An
- * event stays back while an earlier one of its entity is delayed. Walks the queue in the order of its primary key.
+ * event stays back while an earlier one of its entity is delayed, or in flight since an earlier call: what one call hands out can be
+ * settled or given back together, so that order holds whatever becomes of it. Walks the queue in the order of its primary key.
  */
 export async function handOut(
   tx: TransactionSql,
@@ -87,20 +94,22 @@ export async function handOut(
   const { tenantId, storeId, groupId } = group;
   return tx<HandedOut[]>`
     with candidates as materialized (
-      select d.sequence_number from consumer_group_deliveries d
+      select d.ctid as place, d.sequence_number from consumer_group_deliveries d
       where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.consumer is null
         and d.partition = any(${[...to.partitions]}::int[])
         and (d.due_at is null or d.due_at <= statement_timestamp())
         and not exists (
           select from consumer_group_deliveries b
           where b.tenant_id = ${tenantId} and b.group_id = ${groupId} and b.entity_key = d.entity_key
-            and b.sequence_number < d.sequence_number and b.due_at is not null and b.due_at > statement_timestamp())
+            and b.sequence_number < d.sequence_number and (b.consumer is not null or b.due_at > statement_timestamp())
+          offset 0)
       order by d.sequence_number limit ${to.max}
     ), sized as materialized (
-      select c.sequence_number,
-             sum(octet_length(e.payload)) over (order by c.sequence_number) - octet_length(e.payload) as bytes_before
-      from candidates c join ves_events e
-        on e.tenant_id = ${tenantId} and e.store_id = ${storeId} and e.sequence_number = c.sequence_number
+      select c.place, sum(e.bytes) over (order by c.sequence_number) - e.bytes as bytes_before
+      from candidates c cross join lateral (
+        select octet_length(payload) as bytes from ves_events
+        where tenant_id = ${tenantId} and store_id = ${storeId} and sequence_number = c.sequence_number limit 1
+      ) e
     ), pull as materialized (
       select nextval('consumer_group_handouts') as handout
     ), handed as (
@@ -108,18 +117,19 @@ export async function handOut(
       set consumer = ${to.consumer}, handout = p.handout, attempts = d.attempts + 1, due_at = null,
           deadline_at = statement_timestamp() + ${group.ackTimeoutMs} * interval '1 millisecond'
       from sized s, pull p
-      where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = s.sequence_number
-        and s.bytes_before < ${PAGE_PAYLOAD_BYTES_MAX}
+      where d.ctid = s.place and s.bytes_before < ${PAGE_PAYLOAD_BYTES_MAX}
       returning d.sequence_number, d.handout, d.attempts, d.deadline_at
     )
-    select h.handout, h.attempts as attempt, h.deadline_at as "deadlineAt",
-           e.sequence_number as sequence, e.sequenced_at as "sequencedAt", e.store_id as "storeId",
-           e.event_id as "eventId", e.source_agent_id as "sourceAgentId", e.command_id as "commandId",
-           e.base_version as "baseVersion", e.agent_key_id as "agentKeyId", e.ves_version as "vesVersion",
-           e.payload_kind as "payloadKind", e.entity_type as "entityType", e.entity_id as "entityId",
-           e.event_type as "eventType", e.created_at_str as "createdAt", e.payload, encode(e.hashes, 'hex') as hashes
-    from handed h join ves_events e
-      on e.tenant_id = ${tenantId} and e.store_id = ${storeId} and e.sequence_number = h.sequence_number
+    select h.handout, h.attempts as attempt, h.deadline_at as "deadlineAt", e.*
+    from handed h cross join lateral (
+      select sequence_number as sequence, sequenced_at as "sequencedAt", store_id as "storeId",
+             event_id as "eventId", source_agent_id as "sourceAgentId", command_id as "commandId",
+             base_version as "baseVersion", agent_key_id as "agentKeyId", ves_version as "vesVersion",
+             payload_kind as "payloadKind", entity_type as "entityType", entity_id as "entityId",
+             event_type as "eventType", created_at_str as "createdAt", payload, encode(hashes, 'hex') as hashes
+      from ves_events
+      where tenant_id = ${tenantId} and store_id = ${storeId} and sequence_number = h.sequence_number limit 1
+    ) e
     order by h.sequence_number`;
 }
 
@@ -142,9 +152,14 @@ export async function acknowledge(
   handouts: readonly Handout[],
 ): Promise<bigint[]> {
   const rows = await tx<{ sequence: bigint }[]>`
-    delete from consumer_group_deliveries d using ${handoutTable(tx, handouts)}
-    where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = h.sequence_number
-      and d.handout = h.handout and d.consumer = ${consumer}
+    with held as materialized (
+      select distinct r.place from ${handoutTable(tx, handouts)} cross join lateral (
+        select d.ctid as place, d.handout, d.consumer from consumer_group_deliveries d
+        where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = h.sequence_number limit 1
+      ) r
+      where r.handout = h.handout and r.consumer = ${consumer}
+    )
+    delete from consumer_group_deliveries d using held where d.ctid = held.place
     returning d.sequence_number as sequence`;
   return rows.map((row) => row.sequence);
 }
@@ -159,12 +174,14 @@ export async function locate(
   sequences: readonly bigint[],
 ): Promise<Map<bigint, NotInFlight>> {
   const rows = await tx<{ sequence: bigint; place: NotInFlight }[]>`
-    select a.sequence, case when d.sequence_number is not null or a.sequence > ${readSequence} then 'queued'
-                            when p.sequence_number is not null then 'parked' else 'settled' end as place
-    from unnest(${sequences.map(String)}::int8[]) as a (sequence)
-    left join consumer_group_deliveries d
-      on d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = a.sequence
-    left join consumer_group_parked p
-      on p.tenant_id = ${tenantId} and p.group_id = ${groupId} and p.sequence_number = a.sequence`;
+    select a.sequence, case
+        when a.sequence > ${readSequence} or exists (
+          select from consumer_group_deliveries d
+          where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = a.sequence offset 0) then 'queued'
+        when exists (
+          select from consumer_group_parked p
+          where p.tenant_id = ${tenantId} and p.group_id = ${groupId} and p.sequence_number = a.sequence offset 0) then 'parked'
+        else 'settled' end as place
+    from unnest(${sequences.map(String)}::int8[]) as a (sequence)`;
   return new Map(rows.map((row) => [row.sequence, row.place]));
 }

@@ -50,6 +50,19 @@ export async function seeMember(
     on conflict (tenant_id, group_id, consumer) do update set expires_at = excluded.expires_at`;
 }
 
+/** The same for a consumer that is known; one that left or was forgotten comes back with its next pull only. */
+export async function renewMember(
+  tx: TransactionSql,
+  { tenantId, groupId }: GroupRow,
+  consumer: string,
+  leaseMs: number,
+): Promise<void> {
+  await tx`
+    update consumer_group_members set expires_at = statement_timestamp() + ${leaseMs} * interval '1 millisecond'
+    where tenant_id = ${tenantId} and group_id = ${groupId} and consumer = ${consumer}
+      and expires_at < statement_timestamp() + ${(leaseMs * 2) / 3} * interval '1 millisecond'`;
+}
+
 /** Forgets consumers that have not called for the time of a lease. */
 export async function forgetMembers(tx: TransactionSql, { tenantId, groupId }: GroupRow): Promise<void> {
   await tx`

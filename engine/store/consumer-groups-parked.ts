@@ -1,4 +1,4 @@
-/** Events a group gave up on. All writers hold the group's lock. */
+/** Events a group gave up on. All writers hold the group's lock; why rows are changed by ctid: consumer-groups-deliveries.ts. */
 import type { Sql, TransactionSql } from './connection.js';
 import type { GroupRow } from './consumer-groups.js';
 
@@ -25,12 +25,17 @@ export const listParked = (
   limit: number,
 ): Promise<ParkedRow[]> =>
   sql<ParkedRow[]>`
-    select p.sequence_number as sequence, e.event_id as "eventId", e.entity_type as "entityType", e.entity_id as "entityId",
-           e.event_type as "eventType", p.attempts, p.consumer, p.reason, p.parked_at as "parkedAt"
-    from consumer_group_parked p
-    join ves_events e on e.tenant_id = ${tenantId} and e.store_id = ${storeId} and e.sequence_number = p.sequence_number
-    where p.tenant_id = ${tenantId} and p.group_id = ${groupId} and p.sequence_number > ${after}
-    order by p.sequence_number limit ${limit}`;
+    select p.*, e.*
+    from (
+      select sequence_number as sequence, attempts, consumer, reason, parked_at as "parkedAt" from consumer_group_parked
+      where tenant_id = ${tenantId} and group_id = ${groupId} and sequence_number > ${after}
+      order by sequence_number limit ${limit}
+    ) p cross join lateral (
+      select event_id as "eventId", entity_type as "entityType", entity_id as "entityId", event_type as "eventType"
+      from ves_events
+      where tenant_id = ${tenantId} and store_id = ${storeId} and sequence_number = p.sequence limit 1
+    ) e
+    order by p.sequence`;
 
 /** Which parked events a call is about: these numbers, or all; the lowest `max` of them. */
 export interface ParkedChoice {
@@ -39,7 +44,7 @@ export interface ParkedChoice {
 }
 
 const chosen = (tx: TransactionSql, { tenantId, groupId }: GroupRow, { sequences, max }: ParkedChoice) => tx`
-  select sequence_number from consumer_group_parked
+  select ctid from consumer_group_parked
   where tenant_id = ${tenantId} and group_id = ${groupId}
     ${sequences === 'all' ? tx`` : tx`and sequence_number = any(${sequences.map(String)}::int8[])`}
   order by sequence_number limit ${max}`;
@@ -53,8 +58,7 @@ export async function requeueParked(
   const [row] = await tx<{ count: number }[]>`
     with freed as (
       delete from consumer_group_parked
-      where tenant_id = ${group.tenantId} and group_id = ${group.groupId}
-        and sequence_number in (${chosen(tx, group, choice)})
+      where ctid = any(array(${chosen(tx, group, choice)}))
       returning tenant_id, group_id, sequence_number, partition, entity_key
     ), queued as (
       insert into consumer_group_deliveries (tenant_id, group_id, sequence_number, partition, entity_key)
@@ -72,7 +76,6 @@ export async function discardParked(
 ): Promise<number> {
   const { count } = await tx`
     delete from consumer_group_parked
-    where tenant_id = ${group.tenantId} and group_id = ${group.groupId}
-      and sequence_number in (${chosen(tx, group, choice)})`;
+    where ctid = any(array(${chosen(tx, group, choice)}))`;
   return count;
 }

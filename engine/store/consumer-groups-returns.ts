@@ -30,16 +30,15 @@ interface Manner {
   readonly reason: string;
 }
 
-type Selection = postgres.PendingQuery<postgres.Row[]>;
+/** A condition on a row `d` that is in flight. */
+type Choice = postgres.PendingQuery<postgres.Row[]>;
 
 /** Events whose time to be acknowledged is over. */
 export const returnExpired = (tx: TransactionSql, group: GroupRow): Promise<Returned[]> =>
   giveBack(
     tx,
     group,
-    tx`select sequence_number from consumer_group_deliveries
-       where tenant_id = ${group.tenantId} and group_id = ${group.groupId} and consumer is not null
-         and deadline_at < statement_timestamp()`,
+    { chosen: tx`d.deadline_at < statement_timestamp()`, onlyExpired: true },
     { counted: true, park: false, delayMs: 0, reason: 'not acknowledged in time' },
   );
 
@@ -54,9 +53,11 @@ export const returnHandouts = (
   giveBack(
     tx,
     group,
-    tx`select d.sequence_number from consumer_group_deliveries d join ${handoutTable(tx, handouts)}
-         on d.sequence_number = h.sequence_number and d.handout = h.handout
-       where d.tenant_id = ${group.tenantId} and d.group_id = ${group.groupId} and d.consumer = ${consumer}`,
+    {
+      chosen: tx`d.consumer = ${consumer}
+        and (d.sequence_number, d.handout) in (select sequence_number, handout from ${handoutTable(tx, handouts)})`,
+      onlyExpired: false,
+    },
     manner,
   );
 
@@ -65,30 +66,37 @@ export const returnAllOf = (tx: TransactionSql, group: GroupRow, consumer: strin
   giveBack(
     tx,
     group,
-    tx`select sequence_number from consumer_group_deliveries
-       where tenant_id = ${group.tenantId} and group_id = ${group.groupId} and consumer = ${consumer}`,
+    { chosen: tx`d.consumer = ${consumer}`, onlyExpired: false },
     { counted: false, park: false, delayMs: 0, reason: '' },
   );
 
-/** Each row is changed by exactly one of the parts: parked ones are deleted, all others updated. */
+/**
+ * One walk over what is in flight, unless nothing has expired and nothing else is asked for. Each row is then changed by exactly one of
+ * the parts, by its ctid, for the reasons told in consumer-groups-deliveries.ts.
+ */
 function giveBack(
   tx: TransactionSql,
   group: GroupRow,
-  selection: Selection,
+  { chosen, onlyExpired }: { readonly chosen: Choice; readonly onlyExpired: boolean },
   { counted, park, delayMs, reason }: Manner,
 ): Promise<Returned[]> {
   const { tenantId, groupId } = group;
   return tx<Returned[]>`
-    with selected as materialized (
-      select d.sequence_number, d.entity_key,
+    with flight as materialized (
+      select d.ctid as place, d.sequence_number, d.entity_key, ${chosen} as chosen,
              ${park} or (${counted} and d.attempts >= ${group.maxAttempts}) as parks
       from consumer_group_deliveries d
-      where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number in (${selection})
-    ), first as materialized (
-      select entity_key, min(sequence_number) as sequence_number from selected where not parks group by entity_key
+      where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.consumer is not null
+        and (not ${onlyExpired} or exists (
+          select from consumer_group_deliveries x
+          where x.tenant_id = ${tenantId} and x.group_id = ${groupId} and x.consumer is not null
+            and x.deadline_at < statement_timestamp()))
+    ), sorted as materialized (
+      select place, chosen, chosen and parks as parks,
+             bool_or(chosen and not parks) over (partition by entity_key order by sequence_number) as behind
+      from flight
     ), parked as (
-      delete from consumer_group_deliveries d using selected s
-      where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = s.sequence_number and s.parks
+      delete from consumer_group_deliveries d using sorted s where d.ctid = s.place and s.parks
       returning d.*
     ), noted as (
       insert into consumer_group_parked (tenant_id, group_id, sequence_number, partition, entity_key, attempts, consumer,
@@ -98,16 +106,12 @@ function giveBack(
     ), returned as (
       update consumer_group_deliveries d
       set consumer = null, deadline_at = null,
-          due_at = case when s.sequence_number is not null and ${delayMs}::int > 0
+          due_at = case when s.chosen and ${delayMs}::int > 0
                         then statement_timestamp() + ${delayMs}::int * interval '1 millisecond' end,
-          attempts = d.attempts - case when s.sequence_number is not null and ${counted} then 0 else 1 end
-      from first f
-      join consumer_group_deliveries r on r.tenant_id = ${tenantId} and r.group_id = ${groupId}
-        and r.entity_key = f.entity_key and r.sequence_number >= f.sequence_number and r.consumer is not null
-      left join selected s on s.sequence_number = r.sequence_number
-      where d.tenant_id = ${tenantId} and d.group_id = ${groupId} and d.sequence_number = r.sequence_number
-        and s.parks is not true
-      returning d.sequence_number, d.handout, s.sequence_number is not null as chosen
+          attempts = d.attempts - case when s.chosen and ${counted} then 0 else 1 end
+      from sorted s
+      where d.ctid = s.place and s.behind and not s.parks
+      returning d.sequence_number, d.handout, s.chosen
     )
     select sequence_number as sequence, handout, 'parked' as outcome from parked
     union all

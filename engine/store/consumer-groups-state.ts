@@ -29,7 +29,9 @@ export async function measureGroupLag(
   sql: Sql,
   behindBy: number,
 ): Promise<{ groups: number; behind: number; lagMax: number; inFlight: number; parked: number }> {
-  const [row] = await sql<{ groups: number; behind: number; lag: bigint; inFlight: number; parked: number }[]>`
+  const [row] = await sql<
+    { groups: number; behind: number; lag: bigint; inFlight: number; parked: number }[]
+  >`
     with queues as (
       select tenant_id, group_id, count(*) as queued, count(consumer) as in_flight
       from consumer_group_deliveries group by tenant_id, group_id

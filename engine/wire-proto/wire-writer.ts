@@ -5,6 +5,8 @@ export interface WireWriter {
   bytes(field: number, value: Uint8Array): void;
   /** A message within: what `write` writes, also when that is nothing. */
   message(field: number, write: (writer: WireWriter) => void): void;
+  /** Bytes that are fields already. */
+  raw(fields: Uint8Array): void;
   finish(): Buffer;
 }
 
@@ -29,6 +31,7 @@ export function createWireWriter(): WireWriter {
       write(inner);
       push(field, inner.finish());
     },
+    raw: (fields) => void parts.push(asBuffer(fields)),
     finish: () => Buffer.concat(parts),
   };
   return writer;

@@ -93,7 +93,12 @@ const begin = (type: number, id: number, items: number): FrameWriter =>
 
 const end = (writer: FrameWriter): Uint8Array<ArrayBuffer> => writer.done();
 
-export const encodeHello = ({ versionMin, versionMax, authorization, agent }: Hello): Uint8Array<ArrayBuffer> => {
+export const encodeHello = ({
+  versionMin,
+  versionMax,
+  authorization,
+  agent,
+}: Hello): Uint8Array<ArrayBuffer> => {
   const writer = begin(FRAME.hello, CONNECTION_ID, 6).uint(versionMin).uint(versionMax);
   writer.optional(authorization, writer.str).optional(agent, writer.str);
   return end(writer);
@@ -123,7 +128,8 @@ export const encodeAck = ({ id, credits, sequence }: Ack): Uint8Array<ArrayBuffe
   return end(writer.optional(sequence, writer.uint));
 };
 
-export const encodeUnsubscribe = (id: number): Uint8Array<ArrayBuffer> => end(begin(FRAME.unsubscribe, id, 2));
+export const encodeUnsubscribe = (id: number): Uint8Array<ArrayBuffer> =>
+  end(begin(FRAME.unsubscribe, id, 2));
 export const encodePing = (id: number): Uint8Array<ArrayBuffer> => end(begin(FRAME.ping, id, 2));
 
 /** Writes a vector cursor. */
@@ -175,7 +181,8 @@ const ITEMS: Partial<Record<number, number>> = {
 function decodeBody(reader: Reader, { type, id, items }: FrameHead): ClientFrame {
   const expected = ITEMS[type];
   if (expected === undefined) throw new WireError(`${type} is not a frame that clients send`);
-  if (items !== expected) throw new WireError(`a frame of type ${type} has ${expected} elements, not ${items}`);
+  if (items !== expected)
+    throw new WireError(`a frame of type ${type} has ${expected} elements, not ${items}`);
   switch (type) {
     case FRAME.hello:
       return {

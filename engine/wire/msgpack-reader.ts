@@ -60,7 +60,15 @@ function unsigned(reader: Reader, what: string): number {
     const first = reader.bytes[reader.at]!;
     if (first < 0x80) return number(reader, (1 << (tag - 0xd0)) as 1 | 2 | 4 | 8, what);
   }
+  if (tag === 0xcb) return wholeDouble(reader, what);
   return fail(`${what} must be a whole number from 0`);
+}
+
+/** JavaScript libraries write numbers beyond 2^32 as doubles. */
+function wholeDouble(reader: Reader, what: string): number {
+  const at = need(reader, 8, what);
+  const value = new DataView(reader.bytes.buffer, reader.bytes.byteOffset + at, 8).getFloat64(0);
+  return Number.isSafeInteger(value) && value >= 0 ? value : fail(`${what} must be a whole number from 0`);
 }
 
 /** Whether the next value is nil, which is then taken. */

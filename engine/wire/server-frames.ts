@@ -69,7 +69,11 @@ const begin = (type: number, id: number, items: number, bytes = 96): FrameWriter
 
 export function encodeWelcome(frame: Welcome): Uint8Array<ArrayBuffer> {
   const writer = begin(FRAME.welcome, CONNECTION_ID, 11);
-  writer.uint(frame.version).bin(parseUuid(frame.sessionId)!).str(frame.serverVersion).uint(frame.heartbeatSecs);
+  writer
+    .uint(frame.version)
+    .bin(parseUuid(frame.sessionId)!)
+    .str(frame.serverVersion)
+    .uint(frame.heartbeatSecs);
   writer.uint(frame.frameBytesMax).uint(frame.eventsMax).uint(frame.inflightPushesMax);
   return writer.uint(frame.inflightBytesMax).uint(frame.subscriptionsMax).done();
 }
@@ -171,7 +175,8 @@ export function decodeServerFrame(bytes: Uint8Array): ServerFrame {
   const { type, id, items } = readHead(reader);
   const expected = ITEMS[type];
   if (expected === undefined) throw new WireError(`${type} is not a frame that services send`);
-  if (items !== expected) throw new WireError(`a frame of type ${type} has ${expected} elements, not ${items}`);
+  if (items !== expected)
+    throw new WireError(`a frame of type ${type} has ${expected} elements, not ${items}`);
   const frame = decodeBody(reader, type, id);
   readEnd(reader);
   return frame;

@@ -1,6 +1,6 @@
 /** Where the messages of a stream go, with the client's pace in mind. */
-import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
-import { ServiceError } from '../../engine/errors/index.js';
+import { type ServerDuplexStream, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { GrpcStatusError } from './status.js';
 
 /** The writing side of a call, either kind. */
 export type WritableCall = ServerWritableStream<Buffer, Uint8Array> | ServerDuplexStream<Buffer, Uint8Array>;
@@ -29,7 +29,7 @@ export function createOutlet(call: WritableCall, stallMs: number): Outlet {
   let timer: NodeJS.Timeout | undefined;
   const waiting: (() => void)[] = [];
   const listeners: (() => void)[] = [];
-  let cut: (error: ServiceError) => void = () => {};
+  let cut: (error: GrpcStatusError) => void = () => {};
   const stalled = new Promise<never>((_, reject) => {
     cut = reject;
   });
@@ -48,7 +48,7 @@ export function createOutlet(call: WritableCall, stallMs: number): Outlet {
       if (call.write(message) || blocked) return;
       blocked = true;
       timer = setTimeout(
-        () => cut(new ServiceError('CONSUMER_TOO_SLOW', `Nothing was read for ${stallMs} ms`)),
+        () => cut(new GrpcStatusError(status.RESOURCE_EXHAUSTED, 'OVERLOADED', tooSlow(stallMs))),
         stallMs,
       );
       timer.unref();
@@ -63,3 +63,6 @@ export function createOutlet(call: WritableCall, stallMs: number): Outlet {
     close: () => clearTimeout(timer),
   };
 }
+
+const tooSlow = (stallMs: number): string =>
+  `The client has read nothing for ${stallMs} ms; call again from x-resume-sequence when it can`;

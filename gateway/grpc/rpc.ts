@@ -1,5 +1,6 @@
 /** What a method is to the server: bytes in, bytes out. */
 import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import type { Metadata } from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
 import type { AuthContext } from '../auth/context.js';
 import type { Outlet } from './outlet.js';
@@ -16,6 +17,8 @@ export interface Call {
   readonly lane: number;
   /** Counts something against the credential's limit. @throws ServiceError RATE_LIMIT_EXCEEDED */
   count(): void;
+  /** Sends the headers of the answer, so that the client knows that the stream has begun. */
+  begin(metadata: Metadata): void;
   /** Pings the connection in this interval while the call lasts. */
   ping(intervalMs: number): void;
 }

@@ -3,6 +3,7 @@ import { Metadata, type ServerErrorResponse, status as Status } from '@grpc/grpc
 import {
   definitionOf,
   type ErrorCode,
+  type GrpcStatus,
   GRPC_STATUS_NUMBERS,
   ServiceError,
   toServiceError,
@@ -21,22 +22,34 @@ export interface Failure {
   readonly retryAfter: number | undefined;
 }
 
-/** Statuses that differ from the registry's where a call of gRPC means something else by it. */
-const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
-  // The page cannot be had, but the messages before it are good.
-  SEQUENCE_GAP: Status.OUT_OF_RANGE,
-};
+/** A failure that gRPC has a better status for than the registry's. */
+export class GrpcStatusError extends ServiceError {
+  readonly status: number;
+
+  constructor(status: number, code: ErrorCode, message: string) {
+    super(code, message);
+    this.status = status;
+  }
+}
+
+/** A number is missing: the page cannot be had, but the messages before it are good. */
+const GAP_STATUS = Status.OUT_OF_RANGE;
 
 /** Any thrown value as a failure; texts that the registry hides do not leave the process. */
 export function failureOf(thrown: unknown): Failure {
   const error = toServiceError(thrown);
   const definition = definitionOf(error);
   return {
-    status: STATUS_BY_CODE[error.code] ?? GRPC_STATUS_NUMBERS[definition.grpc],
+    status: statusNumber(error, definition.grpc),
     code: error.code,
     message: readable(definition.hideMessage ? definition.title : error.message),
     retryAfter: error.retryAfter,
   };
+}
+
+function statusNumber(error: ServiceError, status: GrpcStatus): number {
+  if (error instanceof GrpcStatusError) return error.status;
+  return error.code === 'SEQUENCE_GAP' ? GAP_STATUS : GRPC_STATUS_NUMBERS[status];
 }
 
 /** A lone surrogate cannot be percent-encoded. */
@@ -59,11 +72,4 @@ export function statusOf(
     details: failure.message,
     metadata,
   });
-}
-
-/** A failure that only gRPC knows: the method or what is asked of it is not supported. */
-export class UnimplementedError extends ServiceError {
-  constructor(message: string) {
-    super('METHOD_NOT_ALLOWED', message);
-  }
 }

@@ -71,11 +71,9 @@ create table consumer_group_deliveries (
   check ((consumer is null) = (deadline_at is null)),
   check (consumer is null or (handout is not null and due_at is null))
 ) with (fillfactor = 70);
--- In flight, by deadline: few at any time.
-create index consumer_group_deliveries_flight on consumer_group_deliveries (tenant_id, group_id, deadline_at) where consumer is not null;
--- Delayed: they hold back later events of their entity.
-create index consumer_group_deliveries_delayed on consumer_group_deliveries (tenant_id, group_id, entity_key, sequence_number)
-  where due_at is not null;
+-- In flight or delayed: they hold back later events of their entity. The one small index besides the key, because every hand-out pays.
+create index consumer_group_deliveries_held on consumer_group_deliveries (tenant_id, group_id, entity_key, sequence_number)
+  where consumer is not null or due_at is not null;
 -- A queue: all rows come and go, so dead ones must not pile up in front of the living.
 alter table consumer_group_deliveries set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);

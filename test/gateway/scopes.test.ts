@@ -43,6 +43,7 @@ const ROUTES: {
   { route: 'POST /api/v1/ves/events/ingest', url: '', refusal: WRITE, body: {} },
   { route: 'POST /api/v1/events/ingest', url: '', refusal: WRITE, body: {} },
   { route: 'GET /api/v1/ves/events', url: `?${stream}`, refusal: READ, tenant: true, store: true },
+  { route: 'GET /api/v1/ves/events/stream', url: `?${stream}&live=false`, refusal: READ, tenant: true, store: true },
   { route: 'GET /api/v1/ves/head', url: `?${stream}`, refusal: READ, tenant: true, store: true },
   {
     route: 'GET /api/v1/ves/entities/:entity_type/:entity_id',

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { decodeHex, parseInstant, type VesEnvelopeJson } from '../../engine/protocol/index.js';
 import { v2 } from '../../engine/wire-proto/index.js';
-import type { SignedEvent } from '../support/agents.js';
+import type { SignedEvent } from '../../agent/sign-event.js';
 
 export const timestampOf = (text: string) => {
   const timestamp = timestampFromDate(new Date(Number(parseInstant(text)! / 1000n)));

@@ -1,0 +1,42 @@
+/** Which credentials a method takes. One table per service, total over its methods; tenants and stores are checked by the methods. */
+import type { v1, v2 } from '../../engine/wire-proto/index.js';
+import { type AuthContext } from '../auth/context.js';
+import { requirePermission } from '../auth/scopes.js';
+
+/** `public`: nobody need say who they are. `message`: every message of the stream has its own. */
+export type Access = 'public' | 'authenticated' | 'message' | 'read' | 'write' | 'admin';
+
+type AccessOf<Service extends { method: object }> = Record<keyof Service['method'], Access>;
+
+export const V1_ACCESS: AccessOf<typeof v1.Sequencer> = {
+  push: 'write',
+  pull: 'read',
+  getHead: 'read',
+  getInclusionProof: 'read',
+  getCommitment: 'read',
+  getEntityHistory: 'read',
+};
+
+export const V2_ACCESS: AccessOf<typeof v2.Sequencer> = {
+  push: 'write',
+  pullEvents: 'read',
+  getSyncState: 'read',
+  getInclusionProof: 'read',
+  getCommitment: 'read',
+  getEntityHistory: 'read',
+  getHealth: 'authenticated',
+  streamEvents: 'read',
+  syncStream: 'message',
+  subscribeEntity: 'read',
+};
+
+export const KEY_ACCESS: AccessOf<typeof v2.KeyManagement> = {
+  registerAgentKey: 'admin',
+  getAgentKeys: 'admin',
+  revokeAgentKey: 'admin',
+};
+
+/** @throws ServiceError INSUFFICIENT_PERMISSIONS */
+export function requireAccess(auth: AuthContext, access: Access): void {
+  if (access === 'read' || access === 'write' || access === 'admin') requirePermission(auth, access);
+}

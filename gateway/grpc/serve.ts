@@ -1,0 +1,206 @@
+/** The way of a call: credentials, limits, deadline, the method, and its end. */
+import { randomUUID } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
+import type { Readable } from 'node:stream';
+import { type Metadata, type sendUnaryData, type ServerUnaryCall, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import { ServiceError } from '../../engine/errors/index.js';
+import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
+import { type Access, requireAccess } from './access.js';
+import { laneOf, pingConnection, resetStream } from './connection.js';
+import type { GrpcDeps } from './deps.js';
+import { createOutlet, type WritableCall } from './outlet.js';
+import type { BidiRpc, Call, Rpc, ServerStreamRpc, UnaryRpc } from './rpc.js';
+import { failureOf, statusOf } from './status.js';
+
+type Surface = ServerUnaryCall<Buffer, Uint8Array> | WritableCall;
+
+/** Ids of requests that clients may choose. */
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** What the server keeps of the calls under way. */
+export interface OpenCalls {
+  begin(): () => void;
+}
+
+/** Makes the handler that grpc-js calls. */
+export function serve(deps: GrpcDeps, open: OpenCalls, method: string, access: Access, rpc: Rpc): UntypedHandleCall {
+  const context = { deps, open, method, access };
+  switch (rpc.kind) {
+    case 'unary':
+      return (surface: ServerUnaryCall<Buffer, Uint8Array>, reply: sendUnaryData<Uint8Array>) =>
+        void serveUnary(context, rpc, surface, reply);
+    case 'server_streaming':
+    case 'bidi_streaming':
+      return (surface: WritableCall) => void serveStream(context, rpc, surface);
+  }
+}
+
+interface Context {
+  readonly deps: GrpcDeps;
+  readonly open: OpenCalls;
+  readonly method: string;
+  readonly access: Access;
+}
+
+async function serveUnary(
+  context: Context,
+  rpc: UnaryRpc,
+  surface: ServerUnaryCall<Buffer, Uint8Array>,
+  reply: sendUnaryData<Uint8Array>,
+): Promise<void> {
+  const { requestTimeoutMs } = context.deps.config.grpc;
+  const running = begin(context, surface, Date.now() + requestTimeoutMs);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ServiceError('TIMEOUT')), requestTimeoutMs);
+  });
+  try {
+    const work = admit(context, surface, running).then((call) => rpc.answer(surface.request, call));
+    const bytes = await Promise.race([work, late]);
+    reply(null, bytes);
+    running.end(status.OK);
+  } catch (error) {
+    const failure = failureOf(error);
+    reply(statusOf(failure, running.requestId));
+    running.end(failure.status, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function serveStream(
+  context: Context,
+  rpc: ServerStreamRpc | BidiRpc,
+  surface: WritableCall,
+): Promise<void> {
+  const { slowConsumerMs } = context.deps.config.streams;
+  const running = begin(context, surface, Number.POSITIVE_INFINITY);
+  const out = createOutlet(surface, slowConsumerMs);
+  try {
+    const call = await admit(context, surface, running);
+    const cancelled = new Promise<void>((resolve) => {
+      call.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    const work =
+      rpc.kind === 'bidi_streaming'
+        ? rpc.run(messagesOf(surface), call, out)
+        : rpc.run((surface as unknown as { request: Buffer }).request, call, out);
+    await Promise.race([work, out.stalled, cancelled]);
+    if (!call.signal.aborted) surface.end();
+    running.end(call.signal.aborted ? status.CANCELLED : status.OK);
+  } catch (error) {
+    const failure = failureOf(error);
+    surface.emit('error', statusOf(failure, running.requestId, out.trailers));
+    running.end(failure.status, error);
+    // Trailers queue behind what the client has not read. A client that takes neither loses the call.
+    setTimeout(() => resetStream(surface), slowConsumerMs).unref();
+  } finally {
+    out.close();
+  }
+}
+
+/** What the client says. The stream outlives it: answers may still be under way when the client has said everything. */
+const messagesOf = (surface: WritableCall): AsyncIterable<Buffer> =>
+  (surface as unknown as Readable).iterator({ destroyOnReturn: false });
+
+interface Running {
+  readonly requestId: string;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  readonly timers: NodeJS.Timeout[];
+  end(status: number, error?: unknown): void;
+}
+
+function begin({ deps, open, method }: Context, surface: Surface, latestMs: number): Running {
+  const startedAt = performance.now();
+  const controller = new AbortController();
+  const given = surface.metadata.get('x-request-id')[0];
+  const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+  const timers: NodeJS.Timeout[] = [];
+  const finished = open.begin();
+  let over = false;
+  const end = (code: number, error?: unknown) => {
+    if (over) return;
+    over = true;
+    controller.abort();
+    for (const timer of timers) clearInterval(timer);
+    finished();
+    const durationMs = performance.now() - startedAt;
+    deps.onCall?.({ method, status: code, durationMs });
+    logCall(deps, { method, request_id: requestId, status: code, duration_ms: Math.round(durationMs * 1000) / 1000 }, error);
+  };
+  (surface as EventEmitter).on('cancelled', () => end(status.CANCELLED));
+  return {
+    requestId,
+    deadlineMs: Math.min(latestMs, deadlineOf(surface)),
+    signal: controller.signal,
+    timers,
+    end,
+  };
+}
+
+function deadlineOf(surface: Surface): number {
+  const deadline = surface.getDeadline();
+  return deadline instanceof Date ? deadline.getTime() : deadline;
+}
+
+/** Credentials, permission, rate. */
+async function admit({ deps, access }: Context, surface: Surface, running: Running): Promise<Call> {
+  const auth = await authenticate(deps, surface.metadata, access);
+  requireAccess(auth, access);
+  const call: Call = {
+    auth,
+    requestId: running.requestId,
+    deadlineMs: running.deadlineMs,
+    signal: running.signal,
+    lane: laneOf(surface.getPeer()),
+    count: () => countRequest(deps, auth),
+    begin: (metadata) => surface.sendMetadata(metadata),
+    ping(intervalMs) {
+      const timer = setInterval(() => pingConnection(surface), intervalMs);
+      timer.unref();
+      running.timers.push(timer);
+    },
+  };
+  if (access !== 'public') call.count();
+  return call;
+}
+
+async function authenticate(deps: GrpcDeps, metadata: Metadata, access: Access): Promise<AuthContext> {
+  if (access === 'public') return ANONYMOUS_CONTEXT;
+  return deps.authenticate(textOf(metadata, 'authorization'), textOf(metadata, 'x-api-key'));
+}
+
+const textOf = (metadata: Metadata, name: string): string => String(metadata.get(name)[0] ?? '');
+
+function countRequest({ rateLimiter }: GrpcDeps, { rateLimit, rateCaller }: AuthContext): void {
+  if (rateLimit === null) return;
+  const { allowed, waitSecs } = rateLimiter.take(rateCaller, rateLimit);
+  if (!allowed)
+    throw new ServiceError(
+      'RATE_LIMIT_EXCEEDED',
+      `These credentials may send ${rateLimit} requests per minute; the next one fits in ${waitSecs} s`,
+      { retryAfter: waitSecs },
+    );
+}
+
+/** Statuses that are the service's fault. */
+const FAULTS = new Set<number>([status.INTERNAL, status.DATA_LOSS, status.UNAVAILABLE, status.UNKNOWN]);
+
+interface LogLine {
+  readonly method: string;
+  readonly request_id: string;
+  readonly status: number;
+  readonly duration_ms: number;
+}
+
+function logCall({ log }: GrpcDeps, line: LogLine, error: unknown): void {
+  if (!FAULTS.has(line.status)) {
+    log.debug(line, 'call');
+    return;
+  }
+  const cause = error instanceof ServiceError ? (error.cause ?? error) : error;
+  const record = { ...line, err: cause };
+  if (line.status === status.UNAVAILABLE) log.warn(record, 'call failed');
+  else log.error(record, 'call failed');
+}

@@ -1,0 +1,36 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../engine/config/index.js';
+import type { ServiceError } from '../../engine/errors/index.js';
+import type { SubscriptionHub } from '../../engine/subscriptions/index.js';
+import type { IngestKind, IngestPort, IngestReply } from '../../workers/ingest-port.js';
+import type { Authenticator } from '../auth/authenticate.js';
+import type { AuthContext } from '../auth/context.js';
+import type { Connection } from './connection.js';
+import type { EventsFrames } from './events-frame.js';
+import type { Outbox, Socket } from './outbox.js';
+import type { WebSocketStats } from './stats.js';
+import type { Cursors } from './subscriptions.js';
+
+/** What the WebSocket gateway needs from its owner. */
+export interface WebSocketGatewayDeps {
+  readonly config: Config;
+  readonly ingest: IngestPort;
+  readonly hub: SubscriptionHub;
+  readonly authenticate: Authenticator['authenticate'];
+  /** Unset: there are no durable cursors. */
+  readonly cursors?: Cursors | undefined;
+  readonly log: Logger;
+  readonly version: string;
+  /** Counts a request against the limit of its credentials. @throws ServiceError RATE_LIMIT_EXCEEDED */
+  limitRate?(auth: AuthContext): void;
+  observeIngest?(kind: IngestKind, result: IngestReply, seconds: number): void;
+}
+
+/** What connections share. */
+export interface ConnectionDeps extends WebSocketGatewayDeps {
+  readonly stats: WebSocketStats;
+  readonly eventsFrames: EventsFrames;
+  openOutbox(socket: Socket, onLost: () => void): Outbox;
+  /** Counts a connection among those of its tenant; undefined: it is one of them now. */
+  admit(connection: Connection, auth: AuthContext): ServiceError | undefined;
+}
