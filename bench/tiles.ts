@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { createCommitmentService } from '../engine/commitments/index.js';
 import { loadConfig } from '../engine/config/index.js';
+import { createConsumerGroups, createCursorService } from '../engine/consumers/index.js';
 import { generateApiKey, hashApiKey, insertApiKey } from '../engine/keys/api-keys.js';
 import { publicKeyFromSeed, signEd25519 } from '../engine/protocol/index.js';
 import type { Sql } from '../engine/store/connection.js';
@@ -132,11 +133,18 @@ function openGateway(sql: Sql) {
     sign: (message: Uint8Array) => signEd25519(message, seed),
     keys: [{ keyVersion: 1, publicKey }],
   };
-  const config = loadConfig({ HOST: '127.0.0.1', PORT: '0', PUBLIC_LOGS: `${TENANT}/${STORE}` });
+  const config = loadConfig({
+    HOST: '127.0.0.1',
+    PORT: '0',
+    GRPC_ENABLED: 'false',
+    PUBLIC_LOGS: `${TENANT}/${STORE}`,
+  });
   const logs = createLogService({ sql, sha256: sha256Into });
   return createGateway({
     ...{ config, sql, identity, version: '0.0.0', log: pino({ level: 'silent' }) },
     hub: createSubscriptionHub({ post() {}, onAnswer() {} }),
+    cursors: createCursorService({ sql }),
+    consumerGroups: createConsumerGroups({ sql }),
     ingest: { inflightBytes: 0, inflightRequests: 0, submit: () => false },
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTransparency({

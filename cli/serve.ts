@@ -66,7 +66,12 @@ export async function serve(): Promise<void> {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   if (config.log.format === 'json')
     log.info(
-      { port: service.port, sequencer_id: service.sequencerId, public_key: encodeHex(service.publicKey) },
+      {
+        port: service.port,
+        grpc_port: service.grpcPort,
+        sequencer_id: service.sequencerId,
+        public_key: encodeHex(service.publicKey),
+      },
       'ready',
     );
   else process.stdout.write(banner(config, service, seconds));
@@ -91,6 +96,7 @@ function banner(config: Config, service: Service, seconds: string): string {
   StateSet Sequencer ${VERSION} is ready (${seconds} s, pid ${process.pid})
 
   url          ${url}
+  streams      ${url.replace('http', 'ws')}/ws${service.grpcPort === undefined ? '' : `, gRPC on ${host}:${service.grpcPort}`}
   sequencer    ${service.sequencerId}
   public key   ${encodeHex(service.publicKey)}
   database     ${database}

@@ -32,6 +32,8 @@ const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.met
 
 export interface Service {
   readonly port: number;
+  /** Undefined when gRPC is switched off. */
+  readonly grpcPort: number | undefined;
   readonly sequencerId: string;
   readonly publicKey: Uint8Array;
   /** Whether the administrator's key was made by the service (and is kept in DATA_DIR). */
@@ -101,7 +103,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     );
     undo.push(() => watch.close());
 
-    const streams = await startStreams({ config, database, instanceId, pipeline, log, onFatal });
+    const streams = await startStreams({ config, database, sql, instanceId, pipeline, log, onFatal });
     undo.push(() => streams.stop());
 
     const proofs = startProofs({ config, database, sql: backgroundSql, identity: identity.gateway, log });
@@ -112,21 +114,21 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       // Reads may be slow and many; credentials must be known before anything else happens.
       authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
       ingest: pipeline,
-      hub: streams.hub,
+      ...streams,
       commitments: proofs.commitments,
       transparency: proofs.transparency,
       identity: identity.gateway,
       log,
       version: VERSION,
       readiness: () => ({ ready: true }),
-      collectStats: () => partitionStats(partitions.values()),
+      collectStats: () => [...partitionStats(partitions.values()), ...streams.lag.collectStats()],
     });
     gateway = serving;
     undo.push(() => serving.close());
-    const { port } = await serving.listen();
+    const { port, grpcPort } = await serving.listen();
     undo.push(() => serving.drain());
     const { id, publicKey } = identity.gateway;
-    return { port, sequencerId: id, publicKey, ownAdminKey, stop };
+    return { port, grpcPort, sequencerId: id, publicKey, ownAdminKey, stop };
   } catch (error) {
     await stop();
     throw error;

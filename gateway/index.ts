@@ -1,18 +1,22 @@
 import type { Logger } from 'pino';
 import type { CommitmentService } from '../engine/commitments/index.js';
 import type { Config } from '../engine/config/index.js';
+import type { ConsumerGroups, CursorService } from '../engine/consumers/index.js';
 import type { Sql } from '../engine/store/connection.js';
 import type { SubscriptionHub } from '../engine/subscriptions/index.js';
 import type { IngestPort } from '../workers/ingest-port.js';
 import { createAuthenticator } from './auth/authenticate.js';
+import { createGrpcGateway } from './grpc/index.js';
 import { createAccessLog } from './http/access-log.js';
 import { createBodyBudget } from './http/body.js';
 import { createServer } from './http/server.js';
 import type { GatewayIdentity } from './identity.js';
-import { createRateGate } from './limits/rate-gate.js';
+import { chargeRate, createRateGate } from './limits/rate-gate.js';
+import { createRateLimiter } from './limits/rate-limit.js';
 import { createMetrics, type GatewayMetrics, type GatewayStat } from './metrics/metrics.js';
 import { routeTable } from './routes/index.js';
 import type { TransparencyServices } from './transparency.js';
+import { createWebSocketGateway } from './ws/index.js';
 
 export type { GatewayIdentity, PublishedKey } from './identity.js';
 export type { GatewayMetrics, GatewayStat, GroupSample } from './metrics/metrics.js';
@@ -27,6 +31,8 @@ export interface GatewayDeps {
   readonly authSql?: Sql;
   readonly ingest: IngestPort;
   readonly hub: SubscriptionHub;
+  readonly cursors: CursorService;
+  readonly consumerGroups: ConsumerGroups;
   readonly commitments: CommitmentService;
   readonly transparency: TransparencyServices;
   readonly identity: GatewayIdentity;
@@ -38,10 +44,10 @@ export interface GatewayDeps {
   collectStats?(): readonly GatewayStat[];
 }
 
-/** The HTTP surface of the service. */
+/** The surface of the service: HTTP, WebSocket and gRPC. */
 export interface Gateway {
   /** @throws Error when the address cannot be taken. */
-  listen(): Promise<{ port: number }>;
+  listen(): Promise<{ port: number; grpcPort: number | undefined }>;
   /** Takes no more connections or requests; resolves when the last request in progress has been answered. */
   drain(): Promise<void>;
   /** Ends all connections at once; resolves when nothing of the gateway uses the pools any more. They stay open. */
@@ -52,27 +58,50 @@ export interface Gateway {
 /** Builds the gateway. Nothing is served before `listen`. */
 export function createGateway(deps: GatewayDeps): Gateway {
   const { config, sql, ingest, log } = deps;
-  const metrics = createMetrics(ingest, deps.collectStats?.bind(deps));
+  const metrics = createMetrics(ingest, () => [
+    ...(deps.collectStats?.() ?? []),
+    ...webSocket.collectStats(),
+    ...hubStats(deps.hub),
+  ]);
   const accessLog = createAccessLog(log);
   const authenticator = createAuthenticator(config.auth, deps.authSql ?? sql, (err, what) =>
     log.warn({ err }, what),
   );
+  const rateLimiter = createRateLimiter(() => performance.now());
   let draining = false;
+  const readiness = () => (draining ? { ready: false, reason: 'the service is stopping' } : deps.readiness());
 
+  const webSocket = createWebSocketGateway({
+    ...deps,
+    authenticate: authenticator.authenticate,
+    limitRate: (auth) => chargeRate(rateLimiter, auth),
+    observeIngest: metrics.observeIngest,
+  });
+  const grpc = config.grpc.enabled
+    ? createGrpcGateway({
+        ...deps,
+        authenticate: authenticator.authenticate,
+        rateLimiter,
+        metrics,
+        readiness,
+        onCall: metrics.observeCall,
+      })
+    : undefined;
   const server = createServer({
     host: config.http.host,
     port: config.http.port,
     routes: routeTable({
       ...deps,
       metrics,
-      readiness: () => (draining ? { ready: false, reason: 'the service is stopping' } : deps.readiness()),
+      readiness,
     }),
     requestTimeoutMs: config.http.requestTimeoutMs,
     bodyTimeoutMs: config.http.bodyTimeoutMs,
     bodyBytesMax: config.limits.bodyBytesMax,
     bodyBudget: createBodyBudget(config.limits.inflightBytesMax, () => ingest.inflightBytes),
     authenticate: authenticator.authenticate,
-    rateGate: createRateGate(() => performance.now()),
+    rateGate: createRateGate(rateLimiter),
+    attach: webSocket.attach,
     onDone(exchange, outcome) {
       metrics.observeRequest(exchange, outcome);
       accessLog(exchange, outcome);
@@ -80,17 +109,37 @@ export function createGateway(deps: GatewayDeps): Gateway {
   });
 
   return {
-    listen: server.listen,
-    drain() {
+    async listen() {
+      const { port } = await server.listen();
+      return { port, grpcPort: (await grpc?.listen())?.port };
+    },
+    async drain() {
       draining = true;
-      // Subscribers are told where to go on; nothing else would end their answers.
+      // Who waits or follows is told where to go on; nothing else would end these answers.
+      const left = webSocket.drain();
       deps.hub.close();
-      return server.drain();
+      deps.consumerGroups.close();
+      await Promise.all([server.drain(), left, grpc?.drain()]);
     },
     close() {
+      webSocket.close();
+      grpc?.close();
       server.close();
       return authenticator.close();
     },
     metrics,
   };
+}
+
+/** The subscriptions' numbers under the names of `/metrics`. */
+function hubStats({ stats }: SubscriptionHub): GatewayStat[] {
+  const stat = (name: string, help: string, value: number): GatewayStat => ({ name, help, value });
+  return [
+    stat('subscriptions', 'Subscriptions of all protocols', stats.subscriptions),
+    stat('subscription_feeds', 'Streams being followed, by format and filter', stats.feeds),
+    stat('subscription_chunks_encoded', 'Pieces of streams encoded for feeds', stats.chunksEncoded),
+    stat('subscription_chunks_delivered', 'Pieces of streams handed to subscribers', stats.chunksDelivered),
+    stat('subscription_events_delivered', 'Events handed to subscribers', stats.eventsDelivered),
+    stat('subscription_pages_read', 'Pages read for subscribers who were behind', stats.pagesRead),
+  ];
 }

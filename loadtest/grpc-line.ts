@@ -7,7 +7,7 @@ const PUSH = '/stateset.sequencer.v2.Sequencer/Push';
 const ACCEPTED = 3;
 const FIRST = 5;
 const LAST = 6;
-const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -65,43 +65,35 @@ export function formatLoadReport(report: LoadReport): string {
     `Node ${machine.node}, commit ${machine.commit}, ${machine.date}\n`,
     `${report.target}${database ? `, PostgreSQL ${database.server_version}, fsync ${database.fsync}` : ''}\n`,
     `${settings.join(', ')}\n\n`,
-    formatTable(
-      [
-        'run',
-        'loop',
-        'offered/s',
-        'events/s',
-        'requests/s',
-        'p50 ms',
-        'p90',
-        'p99',
-        'p99.9',
-        'max',
-        'errors',
-      ],
-      rows.map((row) => [
-        row.name,
-        row.loop,
-        row.offered ?? '–',
-        row.events_per_second,
-        row.requests_per_second,
-        ...Object.values(row.latency_ms).map((value: number) => value),
-        row.failures,
-      ]),
-    ),
-    '\nprocessors kept busy\n',
-    formatTable(
-      ['run', 'service', 'postgres', 'generator', 'service MB'],
-      rows.map(({ name, cpu, service_memory_mb: memory }) => [
-        name,
-        ...[cpu.service, cpu.postgres, cpu.generator, memory].map((value) => value ?? '–'),
-      ]),
-    ),
+    ...(rows.length === 0 ? [] : formatRows(rows)),
     ...rows.flatMap(troubles),
     ...Object.entries(report.figures).map(([name, value]) => `${name.replaceAll('_', ' ')}: ${value}\n`),
     correctness === null ? 'correctness: not checked\n' : formatCheck(correctness),
   ].join('');
 }
+
+const formatRows = (rows: readonly LoadRow[]): string[] => [
+  formatTable(
+    ['run', 'loop', 'offered/s', 'events/s', 'requests/s', 'p50 ms', 'p90', 'p99', 'p99.9', 'max', 'errors'],
+    rows.map((row) => [
+      row.name,
+      row.loop,
+      row.offered ?? '–',
+      row.events_per_second,
+      row.requests_per_second,
+      ...Object.values(row.latency_ms).map((value: number) => value),
+      row.failures,
+    ]),
+  ),
+  '\nprocessors kept busy\n',
+  formatTable(
+    ['run', 'service', 'postgres', 'generator', 'service MB'],
+    rows.map(({ name, cpu, service_memory_mb: memory }) => [
+      name,
+      ...[cpu.service, cpu.postgres, cpu.generator, memory].map((value) => value ?? '–'),
+    ]),
+  ),
+];
 
 const troubles = (row: LoadRow): string[] => [
   ...Object.entries(row.errors).map(([code, count]) => `  ${row.name}: ${count} × ${code}\n`),

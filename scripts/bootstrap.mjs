@@ -1,7 +1,7 @@
 // Runs any part of the project from a fresh clone with one command: installs the locked dependencies if they are missing
 // or outdated, compiles if the sources have changed, then hands over.
 //
-//   node scripts/bootstrap.mjs <start|test|demo|bench|simulate|docs> [arguments]
+//   node scripts/bootstrap.mjs <start|test|demo|bench|simulate|loadtest|loadtest:prepare|docs> [arguments]
 //
 // Plain Node without dependencies, because it runs before there are any.
 import { spawn, spawnSync } from 'node:child_process';
@@ -21,6 +21,8 @@ const COMMANDS = {
   demo: ['dist/cli/demo.js'],
   bench: ['dist/bench/main.js'],
   simulate: ['dist/cli/simulate.js'],
+  loadtest: ['dist/loadtest/main.js'],
+  'loadtest:prepare': ['dist/loadtest/prepare-main.js'],
   docs: ['scripts/generate-docs.mjs'],
 };
 

@@ -157,7 +157,8 @@ export function createJudge(): Judge {
       writeSigningHash(envelope, signingHash, 0);
     };
     write(other.createdAt, other.cipherHash ?? cipherHash);
-    if (verifySignature(fixed, fixedOffset + FIXED.agentSignature, signingHash, cachedKey.publicKey)) return true;
+    if (verifySignature(fixed, fixedOffset + FIXED.agentSignature, signingHash, cachedKey.publicKey))
+      return true;
     write(createdAt, cipherHash);
     return false;
   }
@@ -213,7 +214,11 @@ export function createJudge(): Judge {
         let rejection =
           fault ?? (repeated ? undefined : authorFault(envelope, signingHash, cachedKey, nowMicros));
         const other = request.proto?.otherCreatedAt[i];
-        if (rejection !== undefined && other !== undefined && signedAs(other, envelope, signingHash, cachedKey)) {
+        if (
+          rejection !== undefined &&
+          other !== undefined &&
+          signedAs(other, envelope, signingHash, cachedKey)
+        ) {
           fault = contentFault(request, event);
           rejection = fault ?? authorFault(envelope, signingHash, cachedKey, nowMicros);
         }

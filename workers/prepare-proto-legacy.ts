@@ -104,7 +104,8 @@ export function createLegacyEventReader(payloadBytesMax: number): LegacyEventRea
       checkText('entity_id', entityId, ENTITY_ID_BYTES_MAX) ??
       checkText('event_type', eventType, EVENT_TYPE_BYTES_MAX);
     if (fault !== undefined) throw new EventFault(fault.message);
-    if (payload === undefined || payload.from === payload.to) throw new EventFault('payload must be JSON text');
+    if (payload === undefined || payload.from === payload.to)
+      throw new EventFault('payload must be JSON text');
     const value = jsonOf(body.subarray(payload.from, payload.to));
     const envelope: LegacyEnvelope & { fixedOffset: 0 } = {
       envelopeVersion: 1,

@@ -22,8 +22,9 @@ import {
   type VesEnvelope,
 } from '../engine/protocol/index.js';
 import { createWireReader, v2, type WireReader } from '../engine/wire-proto/index.js';
+import { createCanonicalCheck } from './canonical-json.js';
 import { nativeSha256, sha256Into } from './native-crypto.js';
-import { preparePayload } from './prepare-payload.js';
+import { appendCanonical, preparePayload } from './prepare-payload.js';
 import {
   EventFault,
   exactUint,
@@ -38,6 +39,9 @@ import type { CreatedAtChoice, PreparedVesEvent } from './request-context.js';
 const LABEL_BYTES = DOMAIN.payloadPlain.length;
 const PLAINTEXT = 1;
 const ENCRYPTED = 2;
+/** Stands for a payload whose canonical text lies in the request's `payloads` already. */
+const PRESENT = true;
+const NULL_BYTES = 4;
 /** Schemes whose Ed25519 signature may be left out. */
 const ML_DSA = 2;
 
@@ -62,7 +66,9 @@ interface Parts {
   entityId: string;
   eventType: string;
   createdAtText: string;
-  createdAt: string;
+  /** Where the timestamp lies, -1: nowhere. */
+  createdAtFrom: number;
+  createdAtTo: number;
   vesVersion: number;
   payloadKind: number;
   keyId: number;
@@ -93,6 +99,7 @@ const GIVEN = {
 export function createVesEventReader(payloadBytesMax: number): VesEventReader {
   const wire = createWireReader();
   const inner = createWireReader();
+  const isCanonical = createCanonicalCheck();
   let body = Buffer.alloc(0) as Buffer;
   let fixed = Buffer.alloc(0) as Buffer;
   let payloads: ByteSink = { bytes: body, length: 0 };
@@ -114,16 +121,25 @@ export function createVesEventReader(payloadBytesMax: number): VesEventReader {
       const parts = readParts(wire, inner, body, from, to, fixed, at);
       checkParts(parts, payloadBytesMax);
       const plaintext = parts.payloadKind === PLAINTEXT;
+      // The text of a timestamp takes precedence over the instant.
+      const instant =
+        parts.createdAtText === ''
+          ? instantText(instantFrom(body, inner, parts.createdAtFrom, parts.createdAtTo, 'created_at'))
+          : undefined;
+      // The one canonical text that is no payload is null.
+      const canonical =
+        plaintext &&
+        parts.payloadTo - parts.payloadFrom !== NULL_BYTES &&
+        isCanonical(body, parts.payloadFrom, parts.payloadTo);
       const envelope: VesEnvelope = {
         vesVersion: parts.vesVersion === 0 ? 1 : parts.vesVersion,
         agentKeyId: parts.keyId,
         entityType: parts.entityType,
         entityId: parts.entityId,
         eventType: parts.eventType,
-        createdAt: parts.createdAtText !== '' ? parts.createdAtText : `${parts.createdAt}+00:00`,
+        createdAt: instant === undefined ? parts.createdAtText : `${instant}+00:00`,
         payloadKind: plaintext ? 0 : 1,
-        payload:
-          parts.payloadTo > parts.payloadFrom ? jsonOf(body, parts.payloadFrom, parts.payloadTo) : undefined,
+        payload: canonical ? PRESENT : jsonOf(body, parts.payloadFrom, parts.payloadTo),
         payloadEncrypted:
           parts.encryptedFrom < 0
             ? undefined
@@ -136,7 +152,9 @@ export function createVesEventReader(payloadBytesMax: number): VesEventReader {
         fixedOffset: at,
       };
       requirePayload(envelope);
-      const event = preparePayload(envelope, payloads);
+      const event = canonical
+        ? appendCanonical(envelope, body.subarray(parts.payloadFrom, parts.payloadTo), payloads)
+        : preparePayload(envelope, payloads);
       const bytes = event.payloadEnd - event.payloadStart;
       if (bytes > payloadBytesMax)
         throw new EventFault(`payload has ${bytes} bytes, ${payloadBytesMax} are allowed`);
@@ -146,7 +164,7 @@ export function createVesEventReader(payloadBytesMax: number): VesEventReader {
           fixed,
           at + FIXED.payloadPlainHash,
         );
-      const other = parts.createdAtText !== '' ? undefined : `${parts.createdAt}Z`;
+      const other = instant === undefined ? undefined : `${instant}Z`;
       const computed = !plaintext && !(parts.given & GIVEN.cipherHash);
       if (computed) fixed.set(cipherHashOf(envelope) ?? [], at + FIXED.payloadCipherHash);
       reader.otherCreatedAt =
@@ -176,7 +194,8 @@ function readParts(
     entityId: '',
     eventType: '',
     createdAtText: '',
-    createdAt: '',
+    createdAtFrom: -1,
+    createdAtTo: -1,
     vesVersion: 0,
     payloadKind: 0,
     keyId: 0,
@@ -254,7 +273,7 @@ function readParts(
         parts.baseVersion = exactUint(wire, 'base_version');
         break;
       case 18:
-        if (wire.run()) parts.createdAt = instantText(instantFrom(body, inner, wire.start, wire.end, 'created_at'));
+        if (wire.run()) [parts.createdAtFrom, parts.createdAtTo] = [wire.start, wire.end];
         break;
       case 19:
         parts.scheme = wire.uint32();
@@ -284,14 +303,15 @@ const REQUIRED = [
 
 /** What must be there, and how long texts may be. */
 function checkParts(parts: Parts, payloadBytesMax: number): void {
-  for (const [bit, name] of REQUIRED) if (!(parts.given & bit)) throw new EventFault(`${name} must be a UUID`);
+  for (const [bit, name] of REQUIRED)
+    if (!(parts.given & bit)) throw new EventFault(`${name} must be a UUID`);
   if (parts.payloadKind !== PLAINTEXT && parts.payloadKind !== ENCRYPTED)
     throw new EventFault('payload_kind required: PLAINTEXT or ENCRYPTED');
   if (!(parts.given & GIVEN.signature) && parts.scheme !== ML_DSA)
     throw new EventFault('agent_signature must have 64 bytes');
   if (parts.payloadKind === ENCRYPTED && !(parts.given & GIVEN.plainHash))
     throw new EventFault('payload_plain_hash must have 32 bytes for encrypted events');
-  if (parts.createdAtText === '' && parts.createdAt === '') throw new EventFault('created_at is required');
+  if (parts.createdAtText === '' && parts.createdAtFrom < 0) throw new EventFault('created_at is required');
   // White space may make the text longer than what is stored, but not without limit.
   if (parts.payloadTo - parts.payloadFrom > 4 * payloadBytesMax)
     throw new EventFault(`payload is too large: ${payloadBytesMax} bytes are allowed`);

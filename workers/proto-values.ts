@@ -30,7 +30,8 @@ export function uuidFrom(
   name: string,
 ): void {
   if (to - from === 36 && hyphenated(bytes, from, target, offset)) return;
-  if (!uuidInto(bytes.toString('latin1', from, to), target, offset)) throw new EventFault(`${name} must be a UUID`);
+  if (!uuidInto(bytes.toString('latin1', from, to), target, offset))
+    throw new EventFault(`${name} must be a UUID`);
 }
 
 function hyphenated(bytes: Buffer, from: number, target: Uint8Array, offset: number): boolean {

@@ -2,6 +2,7 @@
 import pino from 'pino';
 import { createCommitmentService } from '../../engine/commitments/index.js';
 import { loadConfig } from '../../engine/config/index.js';
+import { createConsumerGroups, createCursorService } from '../../engine/consumers/index.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
 import { createSubscriptionHub } from '../../engine/subscriptions/index.js';
@@ -47,7 +48,12 @@ export async function measureHttp(
 ): Promise<PartCost[]> {
   const seed = new Uint8Array(32).fill(9);
   const publicKey = publicKeyFromSeed(seed);
-  const config = loadConfig({ HOST: '127.0.0.1', PORT: '0', BOOTSTRAP_ADMIN_API_KEY: ADMIN_KEY });
+  const config = loadConfig({
+    HOST: '127.0.0.1',
+    PORT: '0',
+    GRPC_ENABLED: 'false',
+    BOOTSTRAP_ADMIN_API_KEY: ADMIN_KEY,
+  });
   const identity: GatewayIdentity = {
     id: '00000000-0000-4000-8000-000000000001',
     keyVersion: 1,
@@ -61,6 +67,8 @@ export async function measureHttp(
     sql,
     ingest: createEcho(batch),
     hub: createSubscriptionHub({ post() {}, onAnswer() {} }),
+    cursors: createCursorService({ sql }),
+    consumerGroups: createConsumerGroups({ sql }),
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTransparency({
       sql,

@@ -104,19 +104,19 @@ export const EnvironmentSchema = z
       accepts: count(1, 1_000_000),
     }),
     GRPC_TLS_CERT: setting(parse.text(4096).optional(), {
-      section: 'Security',
+      section: 'Network',
       description: 'PEM file with the certificate chain of the gRPC port.',
       accepts: 'a path',
       defaultText: 'unset: gRPC without TLS',
     }),
     GRPC_TLS_KEY: setting(parse.text(4096).optional(), {
-      section: 'Security',
+      section: 'Network',
       description: 'PEM file with the private key that belongs to it.',
       accepts: 'a path',
       defaultText: 'unset: gRPC without TLS',
     }),
     GRPC_TLS_CLIENT_CA: setting(parse.text(4096).optional(), {
-      section: 'Security',
+      section: 'Network',
       description: 'PEM file with the authorities whose client certificates are demanded on the gRPC port.',
       accepts: 'a path',
       defaultText: 'unset: clients need no certificate',

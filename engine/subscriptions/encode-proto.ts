@@ -132,7 +132,10 @@ function writeEncrypted(sink: Sink, json: string): void {
   octets(sink, 5, binary(payload.tag_b64u));
   tag(sink, lengthField(6));
   const params = openLength(sink, 0);
-  [hpke.mode, hpke.kem, hpke.kdf, hpke.aead].forEach((value, i) => text(sink, i + 1, value));
+  text(sink, 1, hpke.mode);
+  text(sink, 2, hpke.kem);
+  text(sink, 3, hpke.kdf);
+  text(sink, 4, hpke.aead);
   closeLength(sink, params);
   for (const recipient of payload.recipients) {
     tag(sink, lengthField(7));

@@ -92,7 +92,8 @@ export function createWireReader(): WireReader {
       readVarint();
       const field = low >>> 3;
       type = low & 7;
-      if (high !== 0 || field === 0 || field > FIELD_MAX) throw new WireError('a field has an impossible number');
+      if (high !== 0 || field === 0 || field > FIELD_MAX)
+        throw new WireError('a field has an impossible number');
       if (type !== VARINT && type !== LENGTH && type !== FIXED64 && type !== FIXED32)
         throw new WireError(`wire type ${type} is not in use`);
       return field;

@@ -1,6 +1,6 @@
 /** Which credentials a method takes. One table per service, total over its methods; tenants and stores are checked by the methods. */
 import type { v1, v2 } from '../../engine/wire-proto/index.js';
-import { type AuthContext } from '../auth/context.js';
+import type { AuthContext } from '../auth/context.js';
 import { requirePermission } from '../auth/scopes.js';
 
 /** `public`: nobody need say who they are. `message`: every message of the stream has its own. */

@@ -1,7 +1,7 @@
 /**
  * What the connection below a call can do that grpc-js does not offer: an HTTP/2 PING at will, and giving up on a client that reads
  * neither messages nor trailers. Both reach through two fields of @grpc/grpc-js 1.14.7; where these are not as expected, they do
- * nothing. Pinned by version and by test/grpc/streams.test.ts.
+ * nothing. Pinned by version and by test/grpc/connection.test.ts.
  */
 import { constants, type ServerHttp2Stream } from 'node:http2';
 

@@ -13,7 +13,8 @@ export function healthService(
   ready: () => boolean,
 ): Record<keyof (typeof health.Health)['method'], Rpc> {
   const known = new Set(['', ...services]);
-  const statusOf = (service: string) => (!known.has(service) ? SERVICE_UNKNOWN : ready() ? SERVING : NOT_SERVING);
+  const statusOf = (service: string) =>
+    !known.has(service) ? SERVICE_UNKNOWN : ready() ? SERVING : NOT_SERVING;
   return {
     check: unary(health.HealthCheckRequestSchema, health.HealthCheckResponseSchema, ({ service }) => {
       if (!known.has(service)) throw new ServiceError('RESOURCE_NOT_FOUND', 'unknown service');

@@ -1,7 +1,12 @@
 /** The gRPC surface of the service: both packages, key management, health and reflection, on a port of its own. */
 import { readFileSync } from 'node:fs';
 import type { DescService } from '@bufbuild/protobuf';
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import type { Config } from '../../engine/config/index.js';
 import { health, reflection, reflectionAlpha, v1, v2 } from '../../engine/wire-proto/index.js';
 import { type Access, KEY_ACCESS, V1_ACCESS, V2_ACCESS } from './access.js';

@@ -25,7 +25,8 @@ export function indexOf(services: readonly DescService[]): ReflectionIndex {
     files.set(file.proto.name, file);
     for (const desc of [...file.messages, ...file.enums, ...file.services]) symbols.set(desc.typeName, file);
     for (const message of file.messages)
-      for (const nested of [...message.nestedMessages, ...message.nestedEnums]) symbols.set(nested.typeName, file);
+      for (const nested of [...message.nestedMessages, ...message.nestedEnums])
+        symbols.set(nested.typeName, file);
     for (const service of file.services)
       for (const method of service.methods) symbols.set(`${service.typeName}.${method.name}`, file);
     for (const dependency of file.dependencies) add(dependency);
@@ -51,7 +52,10 @@ export function indexOf(services: readonly DescService[]): ReflectionIndex {
 }
 
 /** The one method of either version. */
-export function reflectionRpc(index: ReflectionIndex, { ServerReflectionRequestSchema, ServerReflectionResponseSchema }: Schemas): BidiRpc {
+export function reflectionRpc(
+  index: ReflectionIndex,
+  { ServerReflectionRequestSchema, ServerReflectionResponseSchema }: Schemas,
+): BidiRpc {
   return {
     kind: 'bidi_streaming',
     async run(messages, _call, out) {

@@ -1,5 +1,12 @@
 /** What a method is to the server: bytes in, bytes out. */
-import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import type { Metadata } from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
 import type { AuthContext } from '../auth/context.js';
@@ -48,19 +55,26 @@ export function readMessage<Desc extends DescMessage>(schema: Desc, bytes: Uint8
   try {
     return fromBinary(schema, bytes);
   } catch (cause) {
-    throw new ServiceError('INVALID_REQUEST_BODY', `The request is not a ${schema.typeName} message`, { cause });
+    throw new ServiceError('INVALID_REQUEST_BODY', `The request is not a ${schema.typeName} message`, {
+      cause,
+    });
   }
 }
 
 /** Writes a message. */
-export const writeMessage = <Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Uint8Array =>
-  toBinary(schema, create(schema, init));
+export const writeMessage = <Desc extends DescMessage>(
+  schema: Desc,
+  init: MessageInitShape<Desc>,
+): Uint8Array => toBinary(schema, create(schema, init));
 
 /** A unary method on messages. */
 export const unary = <Input extends DescMessage, Output extends DescMessage>(
   input: Input,
   output: Output,
-  answer: (request: MessageShape<Input>, call: Call) => MessageInitShape<Output> | Promise<MessageInitShape<Output>>,
+  answer: (
+    request: MessageShape<Input>,
+    call: Call,
+  ) => MessageInitShape<Output> | Promise<MessageInitShape<Output>>,
 ): UnaryRpc => ({
   kind: 'unary',
   answer: async (request, call) => writeMessage(output, await answer(readMessage(input, request), call)),

@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
-import { type Metadata, type sendUnaryData, type ServerUnaryCall, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import {
+  type Metadata,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
 import { type Access, requireAccess } from './access.js';
@@ -23,7 +29,13 @@ export interface OpenCalls {
 }
 
 /** Makes the handler that grpc-js calls. */
-export function serve(deps: GrpcDeps, open: OpenCalls, method: string, access: Access, rpc: Rpc): UntypedHandleCall {
+export function serve(
+  deps: GrpcDeps,
+  open: OpenCalls,
+  method: string,
+  access: Access,
+  rpc: Rpc,
+): UntypedHandleCall {
   const context = { deps, open, method, access };
   switch (rpc.kind) {
     case 'unary':
@@ -127,7 +139,11 @@ function begin({ deps, open, method }: Context, surface: Surface, latestMs: numb
     finished();
     const durationMs = performance.now() - startedAt;
     deps.onCall?.({ method, status: code, durationMs });
-    logCall(deps, { method, request_id: requestId, status: code, duration_ms: Math.round(durationMs * 1000) / 1000 }, error);
+    logCall(
+      deps,
+      { method, request_id: requestId, status: code, duration_ms: Math.round(durationMs * 1000) / 1000 },
+      error,
+    );
   };
   (surface as EventEmitter).on('cancelled', () => end(status.CANCELLED));
   return {

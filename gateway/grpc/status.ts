@@ -3,8 +3,8 @@ import { Metadata, type ServerErrorResponse, status as Status } from '@grpc/grpc
 import {
   definitionOf,
   type ErrorCode,
-  type GrpcStatus,
   GRPC_STATUS_NUMBERS,
+  type GrpcStatus,
   ServiceError,
   toServiceError,
 } from '../../engine/errors/index.js';

@@ -79,4 +79,7 @@ export const timestampOfText = (text: string): TimestampInit => timestampOfMicro
 export const timestampOfStored = (stored: string): TimestampInit => timestampOfText(renderTimestamp(stored));
 
 /** Now, in whole seconds. */
-export const timestampNow = (): TimestampInit => ({ seconds: BigInt(Math.floor(Date.now() / 1000)), nanos: 0 });
+export const timestampNow = (): TimestampInit => ({
+  seconds: BigInt(Math.floor(Date.now() / 1000)),
+  nanos: 0,
+});

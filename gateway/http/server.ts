@@ -16,7 +16,7 @@
  * - `Expect: 100-continue` is answered by uWS.
  * - Ports are shared silently between processes unless asked otherwise.
  */
-import uWS, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js';
+import uWS, { type HttpRequest, type HttpResponse, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
 import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import type { Authenticator } from '../auth/authenticate.js';
 import type { AuthContext } from '../auth/context.js';
@@ -38,6 +38,8 @@ export interface ServerOptions {
   /** Largest body for the ingest pipeline; others are smaller anyway, see {@link SMALL_BODY_BYTES_MAX}. */
   readonly bodyBytesMax: number;
   readonly bodyBudget: BodyBudget;
+  /** Adds endpoints of other protocols. */
+  readonly attach: (app: TemplatedApp) => void;
   readonly authenticate: Authenticator['authenticate'];
   /** Called for every request with valid credentials; throws when they have sent enough. */
   readonly rateGate: (exchange: Exchange) => void;
@@ -182,6 +184,7 @@ export function createServer(options: ServerOptions): HttpServer {
   return {
     listen: () =>
       new Promise((resolve, reject) => {
+        options.attach(app);
         app.any('/*', accept);
         (app.listen as unknown as ListenOn).call(
           app,

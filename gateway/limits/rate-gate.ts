@@ -1,6 +1,7 @@
 import { ServiceError } from '../../engine/errors/index.js';
+import type { AuthContext } from '../auth/context.js';
 import type { Exchange } from '../http/exchange.js';
-import { createRateLimiter } from './rate-limit.js';
+import type { RateLimiter, RateVerdict } from './rate-limit.js';
 
 /**
  * Counts a request with valid credentials against their own limit, if they have one, and says in `ratelimit-limit`,
@@ -10,23 +11,34 @@ import { createRateLimiter } from './rate-limit.js';
  */
 export type RateGate = (exchange: Exchange) => void;
 
-/** @param nowMs milliseconds on a clock that never goes back */
-export function createRateGate(nowMs: () => number): RateGate {
-  const limiter = createRateLimiter(nowMs);
+export function createRateGate(limiter: RateLimiter): RateGate {
   return (exchange) => {
-    const { rateLimit, rateCaller } = exchange.auth;
-    if (rateLimit === null) return;
-    const { allowed, remaining, waitSecs } = limiter.take(rateCaller, rateLimit);
+    const { rateLimit } = exchange.auth;
+    const verdict = charge(limiter, exchange.auth);
+    if (rateLimit === null || verdict === undefined) return;
     exchange.headers = [
       ['ratelimit-limit', String(rateLimit)],
-      ['ratelimit-remaining', String(remaining)],
-      ['ratelimit-reset', String(waitSecs)],
+      ['ratelimit-remaining', String(verdict.remaining)],
+      ['ratelimit-reset', String(verdict.waitSecs)],
     ];
-    if (!allowed)
-      throw new ServiceError(
-        'RATE_LIMIT_EXCEEDED',
-        `These credentials may send ${rateLimit} requests per minute; the next one fits in ${waitSecs} s`,
-        { retryAfter: waitSecs },
-      );
+    requireAllowed(rateLimit, verdict);
   };
+}
+
+/** The same for what has no headers. @throws ServiceError RATE_LIMIT_EXCEEDED */
+export function chargeRate(limiter: RateLimiter, auth: AuthContext): void {
+  const verdict = charge(limiter, auth);
+  if (verdict !== undefined) requireAllowed(auth.rateLimit!, verdict);
+}
+
+const charge = (limiter: RateLimiter, { rateLimit, rateCaller }: AuthContext): RateVerdict | undefined =>
+  rateLimit === null ? undefined : limiter.take(rateCaller, rateLimit);
+
+function requireAllowed(rateLimit: number, { allowed, waitSecs }: RateVerdict): void {
+  if (allowed) return;
+  throw new ServiceError(
+    'RATE_LIMIT_EXCEEDED',
+    `These credentials may send ${rateLimit} requests per minute; the next one fits in ${waitSecs} s`,
+    { retryAfter: waitSecs },
+  );
 }

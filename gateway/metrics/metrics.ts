@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { IngestKind, IngestPort, IngestReply } from '../../workers/ingest-port.js';
+import type { GrpcCallReport } from '../grpc/deps.js';
 import type { Exchange, ExchangeOutcome } from '../http/exchange.js';
 
 /** Upper bounds in seconds. */
@@ -25,6 +26,7 @@ export interface GatewayMetrics {
   /** @param seconds from the submission of a request to its answer */
   observeIngest(kind: IngestKind, result: IngestReply, seconds: number): void;
   observeGroup(group: GroupSample): void;
+  observeCall(call: GrpcCallReport): void;
   /** Prometheus text exposition. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -91,6 +93,21 @@ export function createMetrics(
     registers,
   });
 
+  const callLabels = ['method', 'status'] as const;
+  const calls = new Counter({
+    name: 'sequencer_grpc_requests_total',
+    help: 'gRPC calls by method and status code',
+    labelNames: callLabels,
+    registers,
+  });
+  const callLatency = new Histogram({
+    name: 'sequencer_grpc_request_latency_seconds',
+    help: 'From the beginning of a call to its end',
+    labelNames: callLabels,
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+
   /** Series by method, path and status; paths are route templates, so there are few. */
   const series = new Map<string, { count: Counter.Internal; latency: Histogram.Internal<string> }>();
   const stats = new Map<string, Gauge>();
@@ -140,6 +157,11 @@ export function createMetrics(
       if (kind !== 'ves') return;
       vesReceived.inc(events);
       vesVerified.inc(result.accepted);
+    },
+    observeCall({ method, status, durationMs }) {
+      const labels = { method, status: String(status) };
+      calls.inc(labels);
+      callLatency.observe(labels, durationMs / 1000);
     },
     observeGroup({ events, ms }) {
       groupEvents.observe(events);

@@ -4,6 +4,8 @@ import type { GatewayMetrics } from '../metrics/metrics.js';
 import { agentKeyRoutes } from './agent-keys.js';
 import { anchorCompatRoutes } from './anchor-compat.js';
 import { apiKeyRoutes } from './api-keys.js';
+import { consumerGroupRoutes } from './consumer-groups.js';
+import { cursorRoutes } from './cursors.js';
 import { errorDocsRoutes } from './error-docs.js';
 import { eventStreamRoutes } from './event-stream.js';
 import { healthRoutes } from './health.js';
@@ -29,6 +31,8 @@ export const routeTable = (deps: RouteDeps): Route[] => [
   ...ingestRoutes(deps),
   ...eventStreamRoutes({ hub: deps.hub, ...deps.config.streams }),
   ...vesReadRoutes(deps),
+  ...cursorRoutes(deps),
+  ...consumerGroupRoutes(deps),
   ...legacyReadRoutes(deps),
   ...vesCommitmentRoutes(deps),
   ...legacyCommitmentRoutes(deps),

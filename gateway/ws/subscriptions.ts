@@ -33,6 +33,9 @@ import type { Outbox } from './outbox.js';
 import type { WebSocketStats } from './stats.js';
 import { endedFrame, errorFrame } from './wire-error.js';
 
+/** How long a subscription without a start waits to hear of the head. */
+const HEAD_TIMEOUT_MS = 10_000;
+
 /** Durable cursors of agents, as far as acknowledgements need them. */
 export interface Cursors {
   read(stream: StreamName, agentId: string): Promise<{ readonly acknowledgedSequence: bigint }>;
@@ -150,7 +153,11 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   async function startOf(stream: StreamName, agentId: string | undefined): Promise<number> {
     if (agentId !== undefined)
       return Number((await durableCursors().read(stream, agentId)).acknowledgedSequence);
-    return hub.waitForHead('ves', stream, Number.MAX_SAFE_INTEGER, { timeoutMs: 0 });
+    const begun = performance.now();
+    const head = await hub.waitForHead('ves', stream, -1, { timeoutMs: HEAD_TIMEOUT_MS });
+    if (performance.now() - begun >= HEAD_TIMEOUT_MS)
+      throw new ServiceError('SERVICE_UNAVAILABLE', 'The stream’s head cannot be read at present');
+    return head;
   }
 
   function durableCursors(): Cursors {

@@ -65,7 +65,7 @@ export function createUpgrade({ authenticate, refuse, onRefused }: UpgradeOption
       if (refusal !== undefined) throw refusal;
       if (!protocols.split(',').some((each) => each.trim() === SUBPROTOCOL))
         throw new ServiceError(
-          'INVALID_REQUEST_SHAPE',
+          'INVALID_FIELD_VALUE',
           `Ask for the subprotocol ${SUBPROTOCOL} in Sec-WebSocket-Protocol`,
         );
       const anonymous = authorization === '' && apiKey === '';

@@ -3,6 +3,7 @@ import { CLOSE, encodeEnded, encodeError, type StoreCursor } from '../../engine/
 
 /** Longest reason of a close frame in bytes (RFC 6455 section 5.5). */
 const REASON_BYTES_MAX = 123;
+const RETRY_SECS = 1;
 const DETAILS_UNITS_MAX = 1024;
 const MESSAGE_UNITS_MAX = 1024;
 
@@ -36,8 +37,10 @@ export function errorFrame(id: number, thrown: unknown): Uint8Array {
 
 /** The `ended` frame of a subscription that ends with an error. */
 export function endedFrame(id: number, thrown: unknown, cursor: readonly StoreCursor[]): Uint8Array {
-  const { error, message, retryAfterSecs } = shown(thrown);
-  return encodeEnded({ id, code: error.code, message, retryAfterSecs, cursor });
+  const { error, definition, message, retryAfterSecs } = shown(thrown);
+  // Here a pause is also how a client learns that it is worth coming back.
+  const pause = retryAfterSecs ?? (definition.retryable ? RETRY_SECS : undefined);
+  return encodeEnded({ id, code: error.code, message, retryAfterSecs: pause, cursor });
 }
 
 /** How a connection ends. */

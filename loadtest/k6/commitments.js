@@ -7,18 +7,20 @@ import { optionsFor, readConfig } from './lib/config.js';
 import { loadManifest, streamQuery } from './lib/prepared.js';
 
 const config = readConfig(__ENV);
-const manifest = loadManifest(open, config.directory);
+// Called from here, so that paths are relative to this script.
+const read = (path) => open(path);
+const manifest = loadManifest(read, config.directory);
 
 export const options = optionsFor(config.profile, 0.5);
 
 /** Commits each stream up to its head, so that there is something to prove. Ranges that are committed already are left alone. */
 export function setup() {
-  const read = (path) =>
+  const ask = (path) =>
     http.get(config.url + path, { headers: headersOf(config.apiKey), responseType: 'text' }).json();
   return manifest.storeIds.map((storeId, stream) => {
     const query = streamQuery(manifest, stream);
-    const { head_sequence: head } = read(`/api/v1/ves/head?${query}`);
-    const { commitments } = read(`/api/v1/ves/commitments?${query}&anchored=all`);
+    const { head_sequence: head } = ask(`/api/v1/ves/head?${query}`);
+    const { commitments } = ask(`/api/v1/ves/commitments?${query}&anchored=all`);
     const committed = commitments.reduce((most, { sequence_end: end }) => Math.max(most, end), 0);
     if (head > committed)
       http.post(

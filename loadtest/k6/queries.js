@@ -7,7 +7,9 @@ import { optionsFor, readConfig } from './lib/config.js';
 import { loadManifest, streamQuery } from './lib/prepared.js';
 
 const config = readConfig(__ENV);
-const manifest = loadManifest(open, config.directory);
+// Called from here, so that paths are relative to this script.
+const read = (path) => open(path);
+const manifest = loadManifest(read, config.directory);
 const PAGE = 100;
 
 export const options = optionsFor(config.profile, 1, {
@@ -17,7 +19,7 @@ export const options = optionsFor(config.profile, 1, {
 export default function queries() {
   const iteration = exec.scenario.iterationInTest;
   const query = streamQuery(manifest, iteration);
-  const read = (kind, path, responseType = 'none') => {
+  const get = (kind, path, responseType = 'none') => {
     const answer = http.get(config.url + path, {
       headers: headersOf(config.apiKey),
       ...{ responseType, tags: { kind, name: kind } },
@@ -25,12 +27,12 @@ export default function queries() {
     check(answer, { [`${kind} is answered`]: ({ status }) => status === 200 });
     return answer;
   };
-  const head = read('head', `/api/v1/ves/head?${query}`, 'text').json('head_sequence') || 0;
+  const head = get('head', `/api/v1/ves/head?${query}`, 'text').json('head_sequence') || 0;
   const from = 1 + Math.floor(Math.random() * Math.max(1, head - PAGE));
   const page =
-    read('page', `/api/v1/ves/events?${query}&from=${from}&limit=${PAGE}`, 'text').json('events') || [];
+    get('page', `/api/v1/ves/events?${query}&from=${from}&limit=${PAGE}`, 'text').json('events') || [];
   if (page.length === 0) return;
   const { envelope } = page[iteration % page.length];
-  read('event', `/api/v1/ves/events/${envelope.event_id}?tenant_id=${manifest.tenantId}`);
-  read('entity', `/api/v1/ves/entities/${envelope.entity_type}/${envelope.entity_id}?${query}`);
+  get('event', `/api/v1/ves/events/${envelope.event_id}?tenant_id=${manifest.tenantId}`);
+  get('entity', `/api/v1/ves/entities/${envelope.entity_type}/${envelope.entity_id}?${query}`);
 }

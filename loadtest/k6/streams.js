@@ -9,7 +9,9 @@ import { bytesOf, FRAME, readFrame } from './lib/frames.js';
 import { loadManifest } from './lib/prepared.js';
 
 const config = readConfig(__ENV);
-const manifest = loadManifest(open, config.directory);
+// Called from here, so that paths are relative to this script.
+const read = (path) => open(path);
+const manifest = loadManifest(read, config.directory);
 const delivered = new Counter('events_delivered');
 /** Each follower stays this long. */
 const FOLLOW_MS = Number(__ENV.FOLLOW_MS || 5000);

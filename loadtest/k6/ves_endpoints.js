@@ -8,8 +8,10 @@ import { optionsFor, readConfig } from './lib/config.js';
 import { loadManifest, loadRequests, requestFor } from './lib/prepared.js';
 
 const config = readConfig(__ENV);
-const manifest = loadManifest(open, config.directory);
-const requests = loadRequests(open, SharedArray, config.directory);
+// Called from here, so that paths are relative to this script.
+const read = (path) => open(path);
+const manifest = loadManifest(read, config.directory);
+const requests = loadRequests(read, SharedArray, config.directory);
 
 export const options = optionsFor(config.profile, 0.5);
 

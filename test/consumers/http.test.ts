@@ -47,6 +47,7 @@ beforeAll(async () => {
     bodyBudget: createBodyBudget(10_000_000, () => 0),
     authenticate: authenticator.authenticate,
     rateGate: () => {},
+    attach: () => {},
     onDone: () => {},
   });
   const { port } = await server.listen();

@@ -21,6 +21,7 @@ const READ = 'Read permission required';
 const WRITE = 'Write permission required';
 const ADMIN = 'Admin permission required';
 const SELF = 'Only the agent itself or an administrator may do this';
+const CURSOR = 'Agent access denied';
 const READ_OR_ADMIN = 'Read or admin permission required';
 const BOOTSTRAP = 'Bootstrap admin permission required';
 const KEY_BODY = { tenantId: TENANT, agentId: AGENT, keyId: 1, publicKey: '00' };
@@ -43,7 +44,62 @@ const ROUTES: {
   { route: 'POST /api/v1/ves/events/ingest', url: '', refusal: WRITE, body: {} },
   { route: 'POST /api/v1/events/ingest', url: '', refusal: WRITE, body: {} },
   { route: 'GET /api/v1/ves/events', url: `?${stream}`, refusal: READ, tenant: true, store: true },
-  { route: 'GET /api/v1/ves/events/stream', url: `?${stream}&live=false`, refusal: READ, tenant: true, store: true },
+  ...['', '/:name', '/:name/parked'].map((path) => ({
+    route: `GET /api/v1/ves/consumer-groups${path}`,
+    url: `?${stream}`,
+    refusal: READ,
+    tenant: true,
+    store: true,
+  })),
+  ...(
+    [
+      ['POST', '', WRITE, { name: 'workers' }],
+      ['PUT', '/:name', WRITE, {}],
+      ['POST', '/:name/seek', WRITE, { start: 'head' }],
+      ['POST', '/:name/parked/replay', WRITE, { sequence_numbers: 'all' }],
+      ['POST', '/:name/parked/discard', WRITE, { sequence_numbers: 'all' }],
+      ['POST', '/:name/pull', READ, { consumer: 'c' }],
+      ['POST', '/:name/ack', READ, { consumer: 'c', delivery_ids: ['1.1'] }],
+      ['POST', '/:name/nack', READ, { consumer: 'c', delivery_ids: ['1.1'] }],
+      ['POST', '/:name/leave', READ, { consumer: 'c' }],
+    ] as const
+  ).map(([method, path, refusal, body]) => ({
+    route: `${method} /api/v1/ves/consumer-groups${path}`,
+    url: '',
+    refusal,
+    tenant: true,
+    store: true,
+    body: { tenant_id: TENANT, store_id: STORE, ...body },
+  })),
+  {
+    route: 'DELETE /api/v1/ves/consumer-groups/:name',
+    url: `?${stream}`,
+    refusal: WRITE,
+    tenant: true,
+    store: true,
+  },
+  {
+    route: 'GET /api/v1/ves/cursors/:agent_id',
+    url: `?${stream}`,
+    refusal: CURSOR,
+    tenant: true,
+    store: true,
+  },
+  {
+    route: 'PUT /api/v1/ves/cursors/:agent_id',
+    url: '',
+    refusal: CURSOR,
+    tenant: true,
+    store: true,
+    body: { tenantId: TENANT, storeId: STORE, sequenceNumber: 0 },
+  },
+  {
+    route: 'GET /api/v1/ves/events/stream',
+    url: `?${stream}&live=false`,
+    refusal: READ,
+    tenant: true,
+    store: true,
+  },
   { route: 'GET /api/v1/ves/head', url: `?${stream}`, refusal: READ, tenant: true, store: true },
   {
     route: 'GET /api/v1/ves/entities/:entity_type/:entity_id',
@@ -158,6 +214,7 @@ function call(row: (typeof ROUTES)[number], key: string | null) {
     .replace(':batch_id', AGENT)
     .replace(':sequence_number', '1')
     .replace(':key_id', '7')
+    .replace(':name', 'workers')
     .replace(':key_prefix', '0'.repeat(16));
   return g.call(method, concrete + row.url, { key, ...(row.body === undefined ? {} : { body: row.body }) });
 }
@@ -197,7 +254,11 @@ test.each(ROUTES.filter((row) => row.refusal))('$route: missing permission', asy
   const rest = await g.apiKey({
     canRead: row.refusal !== READ && row.refusal !== READ_OR_ADMIN,
     canWrite: row.refusal !== WRITE,
-    canAdmin: row.refusal !== ADMIN && row.refusal !== SELF && row.refusal !== READ_OR_ADMIN,
+    canAdmin:
+      row.refusal !== ADMIN &&
+      row.refusal !== SELF &&
+      row.refusal !== CURSOR &&
+      row.refusal !== READ_OR_ADMIN,
   });
   expect((await call(row, rest)).body.message).toBe(row.refusal);
 });

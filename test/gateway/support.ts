@@ -3,6 +3,7 @@ import pino from 'pino';
 import { Agent, request } from 'undici';
 import { createCommitmentService } from '../../engine/commitments/index.js';
 import { type Config, loadConfig } from '../../engine/config/index.js';
+import { createConsumerGroups, createCursorService } from '../../engine/consumers/index.js';
 import { generateApiKey, hashApiKey, insertApiKey } from '../../engine/keys/api-keys.js';
 import { publicKeyFromSeed, signEd25519 } from '../../engine/protocol/index.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
@@ -85,6 +86,8 @@ export function allRoutes(sql: Sql): Route[] {
     config,
     sql,
     hub: idleHub(),
+    cursors: createCursorService({ sql }),
+    consumerGroups: createConsumerGroups({ sql }),
     ingest,
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTestTransparency(sql, config),
@@ -146,6 +149,7 @@ export async function startTestGateway(
   const config = loadConfig({
     HOST: '127.0.0.1',
     PORT: '0',
+    GRPC_ENABLED: 'false',
     BOOTSTRAP_ADMIN_API_KEY: BOOTSTRAP_KEY,
     ...options.env,
   });
@@ -156,6 +160,11 @@ export async function startTestGateway(
     sql,
     ...(authSql ? { authSql } : {}),
     hub: local.hub,
+    cursors: createCursorService({ sql }),
+    consumerGroups: createConsumerGroups({
+      sql,
+      waitForHead: (stream, after, wait) => local.hub.waitForHead('ves', stream, after, wait),
+    }),
     ingest,
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency,

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCommitmentService } from '../../engine/commitments/index.js';
 import {
   equalBytes,
+  packFixedFields,
   publicKeyFromSeed,
   receiptHash,
-  packFixedFields,
   signProofOfPossession,
   verifyVesInclusion,
 } from '../../engine/protocol/index.js';
@@ -41,7 +41,8 @@ const send = async (agent: TestAgent, count: number, parts = {}) => {
   );
   return events;
 };
-const numbers = (events: readonly { sequenceNumber: bigint }[]) => events.map((event) => Number(event.sequenceNumber));
+const numbers = (events: readonly { sequenceNumber: bigint }[]) =>
+  events.map((event) => Number(event.sequenceNumber));
 const failing = (call: Promise<unknown>) =>
   call.then(
     () => {
@@ -60,9 +61,18 @@ describe('reads of v2', () => {
     const rest = await client.call(V2.pullEvents, { ...place(agent), fromSequence: 4n });
     expect(rest).toMatchObject({ nextSequence: 8n, hasMore: false });
     expect(numbers(rest.events)).toEqual([4, 5, 6, 7]);
-    const none = await client.call(V2.pullEvents, { ...place(agent), fromSequence: 1n, limit: 2, entityIdFilter: 'o-3' });
+    const none = await client.call(V2.pullEvents, {
+      ...place(agent),
+      fromSequence: 1n,
+      limit: 2,
+      entityIdFilter: 'o-3',
+    });
     expect(none).toMatchObject({ events: [], nextSequence: 3n, hasMore: true });
-    const one = await client.call(V2.pullEvents, { ...place(agent), entityTypeFilter: 'order', entityIdFilter: 'o-3' });
+    const one = await client.call(V2.pullEvents, {
+      ...place(agent),
+      entityTypeFilter: 'order',
+      entityIdFilter: 'o-3',
+    });
     expect(numbers(one.events)).toEqual([3]);
     const fixed = packFixedFields({
       tenantId: agent.tenantId,
@@ -96,25 +106,59 @@ describe('reads of v2', () => {
       stateRoot: new Uint8Array(0),
       lag: 0n,
     });
-    expect(await failing(client.call(V2.getInclusionProof, { ...place(agent), selector: { case: 'sequenceNumber', value: 3n } }))).toMatchObject({
+    expect(
+      await failing(
+        client.call(V2.getInclusionProof, {
+          ...place(agent),
+          selector: { case: 'sequenceNumber', value: 3n },
+        }),
+      ),
+    ).toMatchObject({
       status: status.NOT_FOUND,
       code: 'BATCH_NOT_FOUND',
     });
     const stored = await commitments().commitVes(place(agent), 1n, 5n);
     const state = await client.call(V2.getSyncState, place(agent));
-    expect(state.latestCommitment).toMatchObject({ batchId: stored.batchId, startSequence: 1n, endSequence: 5n, eventCount: 5, previousRoot: new Uint8Array(0) });
+    expect(state.latestCommitment).toMatchObject({
+      batchId: stored.batchId,
+      startSequence: 1n,
+      endSequence: 5n,
+      eventCount: 5,
+      previousRoot: new Uint8Array(0),
+    });
     expect(Buffer.from(state.stateRoot)).toEqual(Buffer.from(stored.newStateRoot));
 
-    const byId = await client.call(V2.getCommitment, { selector: { case: 'batchId', value: stored.batchId } });
+    const byId = await client.call(V2.getCommitment, {
+      selector: { case: 'batchId', value: stored.batchId },
+    });
     expect(byId.batchId).toBe(stored.batchId);
-    const own = grpc.client({ key: await grpc.apiKey({ tenantId: agent.tenantId, storeIds: [agent.storeId] }) });
-    expect((await own.call(V2.getCommitment, { selector: { case: 'sequenceNumber', value: 2n } })).batchId).toBe(stored.batchId);
-    expect((await client.call(V2.getCommitment, { ...place(agent), selector: { case: 'sequenceNumber', value: 2n } })).batchId).toBe(stored.batchId);
+    const own = grpc.client({
+      key: await grpc.apiKey({ tenantId: agent.tenantId, storeIds: [agent.storeId] }),
+    });
+    expect(
+      (await own.call(V2.getCommitment, { selector: { case: 'sequenceNumber', value: 2n } })).batchId,
+    ).toBe(stored.batchId);
+    expect(
+      (
+        await client.call(V2.getCommitment, {
+          ...place(agent),
+          selector: { case: 'sequenceNumber', value: 2n },
+        })
+      ).batchId,
+    ).toBe(stored.batchId);
     for (const selector of [{ case: undefined }, { case: 'sequenceNumber' as const, value: 2n }])
-      expect(await failing(client.call(V2.getCommitment, { selector }))).toMatchObject({ status: status.INVALID_ARGUMENT });
-    expect(await failing(own.call(V2.getCommitment, { selector: { case: 'sequenceNumber', value: 9n } }))).toMatchObject({ status: status.NOT_FOUND });
+      expect(await failing(client.call(V2.getCommitment, { selector }))).toMatchObject({
+        status: status.INVALID_ARGUMENT,
+      });
+    expect(
+      await failing(own.call(V2.getCommitment, { selector: { case: 'sequenceNumber', value: 9n } })),
+    ).toMatchObject({ status: status.NOT_FOUND });
     const stranger = grpc.client({ key: await grpc.apiKey() });
-    expect(await failing(stranger.call(V2.getCommitment, { selector: { case: 'batchId', value: stored.batchId } }))).toMatchObject({ status: status.NOT_FOUND });
+    expect(
+      await failing(
+        stranger.call(V2.getCommitment, { selector: { case: 'batchId', value: stored.batchId } }),
+      ),
+    ).toMatchObject({ status: status.NOT_FOUND });
 
     const selector = { case: 'eventId' as const, value: events[2]!.envelope.event_id };
     const answer = await client.call(V2.getInclusionProof, { ...place(agent), selector });
@@ -123,11 +167,17 @@ describe('reads of v2', () => {
     expect(proof).toMatchObject({ leafIndex: 2n, leafCount: 5n });
     expect(verifyVesInclusion(proof.leafHash, 2, proof.proofHashes, proof.merkleRoot)).toBe(true);
     await client.call(V2.getInclusionProof, { ...place(agent), selector, expectedRoot: proof.merkleRoot });
-    expect(await failing(client.call(V2.getInclusionProof, { ...place(agent), selector, expectedRoot: new Uint8Array(32) }))).toMatchObject({
+    expect(
+      await failing(
+        client.call(V2.getInclusionProof, { ...place(agent), selector, expectedRoot: new Uint8Array(32) }),
+      ),
+    ).toMatchObject({
       status: status.FAILED_PRECONDITION,
     });
     const unknown = { case: 'eventId' as const, value: crypto.randomUUID() };
-    expect(await failing(client.call(V2.getInclusionProof, { ...place(agent), selector: unknown }))).toMatchObject({ status: status.NOT_FOUND, message: 'event not found' });
+    expect(
+      await failing(client.call(V2.getInclusionProof, { ...place(agent), selector: unknown })),
+    ).toMatchObject({ status: status.NOT_FOUND, message: 'event not found' });
   });
 
   test('GetEntityHistory counts positions of one entity', async () => {
@@ -140,7 +190,9 @@ describe('reads of v2', () => {
     expect(numbers(middle.events)).toEqual([3]);
     expect(numbers((await client.call(V2.getEntityHistory, { ...request, limit: 1 })).events)).toEqual([1]);
     expect((await client.call(V2.getEntityHistory, { ...request, entityId: 'z' })).currentVersion).toBe(0n);
-    expect(await failing(client.call(V2.getEntityHistory, { ...request, fromVersion: 3n, toVersion: 2n }))).toMatchObject({ status: status.INVALID_ARGUMENT });
+    expect(
+      await failing(client.call(V2.getEntityHistory, { ...request, fromVersion: 3n, toVersion: 2n })),
+    ).toMatchObject({ status: status.INVALID_ARGUMENT });
   });
 
   test('GetHealth', async () => {
@@ -175,11 +227,21 @@ describe('reads of v1', () => {
       expect(answer.proof).toMatchObject({ leafIndex: 1n, leafCount: 3n });
       expect(equalBytes(answer.proof!.merkleRoot, stored.eventsRoot)).toBe(true);
     }
-    expect(await failing(client.call(V1.getInclusionProof, { batchId: stored.batchId, eventId: crypto.randomUUID() }))).toMatchObject({
+    expect(
+      await failing(
+        client.call(V1.getInclusionProof, { batchId: stored.batchId, eventId: crypto.randomUUID() }),
+      ),
+    ).toMatchObject({
       status: status.NOT_FOUND,
       message: 'event not found',
     });
-    const history = await client.call(V1.getEntityHistory, { ...place(agent), entityType: 'order', entityId: 'a', fromVersion: 2n, toVersion: 0n });
+    const history = await client.call(V1.getEntityHistory, {
+      ...place(agent),
+      entityType: 'order',
+      entityId: 'a',
+      fromVersion: 2n,
+      toVersion: 0n,
+    });
     expect([numbers(history.events), history.currentVersion]).toEqual([[2, 3], 3n]);
   });
 });
@@ -191,38 +253,100 @@ describe('KeyManagement', () => {
     const publicKey = publicKeyFromSeed(seed);
     const request = { ...agent, keyId: 1, keyType: v2.KeyType.SIGNING, publicKey };
     const proofOfPossession = signProofOfPossession(publicKey, seed);
-    expect(await failing(client.call(KEYS.registerAgentKey, { ...request, proofOfPossession: new Uint8Array(64) }))).toMatchObject({
+    expect(
+      await failing(
+        client.call(KEYS.registerAgentKey, { ...request, proofOfPossession: new Uint8Array(64) }),
+      ),
+    ).toMatchObject({
       status: status.INVALID_ARGUMENT,
       code: 'SIGNATURE_VERIFICATION_FAILED',
     });
     for (const message of [/successfully/, /already/])
-      expect((await client.call(KEYS.registerAgentKey, { ...request, proofOfPossession })).message).toMatch(message);
+      expect((await client.call(KEYS.registerAgentKey, { ...request, proofOfPossession })).message).toMatch(
+        message,
+      );
     const other = publicKeyFromSeed(new Uint8Array(32).fill(9));
-    expect(await failing(client.call(KEYS.registerAgentKey, { ...request, publicKey: other }))).toMatchObject({ status: status.ALREADY_EXISTS });
-    expect(await failing(client.call(KEYS.registerAgentKey, { ...request, keyType: v2.KeyType.ENCRYPTION }))).toMatchObject({ status: status.UNIMPLEMENTED });
-    await client.call(KEYS.registerAgentKey, { ...request, keyId: 2, publicKey: other, validFrom: { seconds: 253402300000n } });
-    const listed = async (more = {}) => (await client.call(KEYS.getAgentKeys, { ...agent, ...more })).keys.map((key) => [key.keyId, v2.KeyStatus[key.status]]);
-    expect(await listed()).toEqual([[1, 'ACTIVE'], [2, 'UNSPECIFIED']]);
+    expect(await failing(client.call(KEYS.registerAgentKey, { ...request, publicKey: other }))).toMatchObject(
+      { status: status.ALREADY_EXISTS },
+    );
+    expect(
+      await failing(client.call(KEYS.registerAgentKey, { ...request, keyType: v2.KeyType.ENCRYPTION })),
+    ).toMatchObject({ status: status.UNIMPLEMENTED });
+    await client.call(KEYS.registerAgentKey, {
+      ...request,
+      keyId: 2,
+      publicKey: other,
+      validFrom: { seconds: 253402300000n },
+    });
+    const listed = async (more = {}) =>
+      (await client.call(KEYS.getAgentKeys, { ...agent, ...more })).keys.map((key) => [
+        key.keyId,
+        v2.KeyStatus[key.status],
+      ]);
+    expect(await listed()).toEqual([
+      [1, 'ACTIVE'],
+      [2, 'UNSPECIFIED'],
+    ]);
     expect(await listed({ keyTypeFilter: v2.KeyType.ENCRYPTION })).toEqual([]);
     const revoked = await client.call(KEYS.revokeAgentKey, { ...agent, keyId: 1 });
     expect(revoked).toMatchObject({ success: true });
     expect(await listed()).toEqual([[2, 'UNSPECIFIED']]);
-    expect(await listed({ includeRevoked: true })).toEqual([[1, 'REVOKED'], [2, 'UNSPECIFIED']]);
-    expect(await failing(client.call(KEYS.revokeAgentKey, { ...agent, keyId: 7 }))).toMatchObject({ status: status.NOT_FOUND, code: 'AGENT_KEY_NOT_FOUND' });
+    expect(await listed({ includeRevoked: true })).toEqual([
+      [1, 'REVOKED'],
+      [2, 'UNSPECIFIED'],
+    ]);
+    expect(await failing(client.call(KEYS.revokeAgentKey, { ...agent, keyId: 7 }))).toMatchObject({
+      status: status.NOT_FOUND,
+      code: 'AGENT_KEY_NOT_FOUND',
+    });
   });
 });
 
 /** What each method needs besides credentials. */
 const NEEDS: [DescService, Record<string, 'read' | 'write' | 'admin' | 'any'>][] = [
-  [v1.Sequencer, { Push: 'write', Pull: 'read', GetHead: 'read', GetInclusionProof: 'read', GetCommitment: 'read', GetEntityHistory: 'read' }],
-  [v2.Sequencer, { Push: 'write', PullEvents: 'read', GetSyncState: 'read', GetInclusionProof: 'read', GetCommitment: 'read', GetEntityHistory: 'read', GetHealth: 'any', StreamEvents: 'read', SyncStream: 'any', SubscribeEntity: 'read' }],
+  [
+    v1.Sequencer,
+    {
+      Push: 'write',
+      Pull: 'read',
+      GetHead: 'read',
+      GetInclusionProof: 'read',
+      GetCommitment: 'read',
+      GetEntityHistory: 'read',
+    },
+  ],
+  [
+    v2.Sequencer,
+    {
+      Push: 'write',
+      PullEvents: 'read',
+      GetSyncState: 'read',
+      GetInclusionProof: 'read',
+      GetCommitment: 'read',
+      GetEntityHistory: 'read',
+      GetHealth: 'any',
+      StreamEvents: 'read',
+      SyncStream: 'any',
+      SubscribeEntity: 'read',
+    },
+  ],
   [v2.KeyManagement, { RegisterAgentKey: 'admin', GetAgentKeys: 'admin', RevokeAgentKey: 'admin' }],
 ];
-const METHODS = NEEDS.flatMap(([service, needs]) => service.methods.map((method) => ({ name: `${service.typeName}/${method.name}`, method, need: needs[method.name]! })));
+const METHODS = NEEDS.flatMap(([service, needs]) =>
+  service.methods.map((method) => ({
+    name: `${service.typeName}/${method.name}`,
+    method,
+    need: needs[method.name]!,
+  })),
+);
 
 describe('credentials', () => {
   const probe = async (who: TestClient, method: DescMethod) => {
-    if (method.methodKind === 'unary') return who.call(method, {}).then(() => undefined, (error) => error);
+    if (method.methodKind === 'unary')
+      return who.call(method, {}).then(
+        () => undefined,
+        (error) => error,
+      );
     if (method.methodKind === 'server_streaming') return who.stream(method, {}).ended;
     const call = who.bidi(method);
     call.end();
@@ -230,13 +354,24 @@ describe('credentials', () => {
   };
 
   test.each(METHODS)('$name needs them, and the permission $need', async ({ method, need }) => {
-    expect(await probe(grpc.client({ key: null }), method)).toMatchObject({ status: status.UNAUTHENTICATED, code: 'AUTH_REQUIRED' });
-    expect(await probe(grpc.client({ key: 'ss_unknown' }), method)).toMatchObject({ status: status.UNAUTHENTICATED, code: 'INVALID_API_KEY' });
+    expect(await probe(grpc.client({ key: null }), method)).toMatchObject({
+      status: status.UNAUTHENTICATED,
+      code: 'AUTH_REQUIRED',
+    });
+    expect(await probe(grpc.client({ key: 'ss_unknown' }), method)).toMatchObject({
+      status: status.UNAUTHENTICATED,
+      code: 'INVALID_API_KEY',
+    });
     for (const grant of ['read', 'write', 'admin'] as const) {
-      const key = await grpc.apiKey({ canRead: grant === 'read', canWrite: grant === 'write', canAdmin: grant === 'admin' });
+      const key = await grpc.apiKey({
+        canRead: grant === 'read',
+        canWrite: grant === 'write',
+        canAdmin: grant === 'admin',
+      });
       const failure = await probe(grpc.client({ key }), method);
       if (need === 'any' || need === grant) expect(failure?.status).not.toBe(status.PERMISSION_DENIED);
-      else expect(failure).toMatchObject({ status: status.PERMISSION_DENIED, code: 'INSUFFICIENT_PERMISSIONS' });
+      else
+        expect(failure).toMatchObject({ status: status.PERMISSION_DENIED, code: 'INSUFFICIENT_PERMISSIONS' });
     }
   });
 
@@ -254,15 +389,23 @@ describe('credentials', () => {
         who.call(V1.getHead, place(agent)),
       ].map(failing);
       for (const call of calls) expect(await call).toMatchObject({ status: status.PERMISSION_DENIED });
-      expect(await who.stream(V2.streamEvents, place(agent)).ended).toMatchObject({ status: status.PERMISSION_DENIED });
-      expect(await who.stream(V1.pull, place(agent)).ended).toMatchObject({ status: status.PERMISSION_DENIED });
+      expect(await who.stream(V2.streamEvents, place(agent)).ended).toMatchObject({
+        status: status.PERMISSION_DENIED,
+      });
+      expect(await who.stream(V1.pull, place(agent)).ended).toMatchObject({
+        status: status.PERMISSION_DENIED,
+      });
     }
   });
 
   test('of an agent push as that agent only', async () => {
     const agent = await grpc.agent();
-    const who = grpc.client({ key: await grpc.apiKey({ tenantId: agent.tenantId, agentId: crypto.randomUUID() }) });
-    expect(await failing(who.call(V2.push, pushMessage(agent, [envelopeMessage(agent.event())])))).toMatchObject({ status: status.PERMISSION_DENIED });
+    const who = grpc.client({
+      key: await grpc.apiKey({ tenantId: agent.tenantId, agentId: crypto.randomUUID() }),
+    });
+    expect(
+      await failing(who.call(V2.push, pushMessage(agent, [envelopeMessage(agent.event())]))),
+    ).toMatchObject({ status: status.PERMISSION_DENIED });
   });
 
   test('may come in authorization', async () => {
@@ -291,8 +434,12 @@ describe('limits', () => {
     const seen: number[] = [];
     grpc.intercept = (taken) => seen.push(taken.deadlineMs - Date.now()) > 0;
     try {
-      expect(await failing(client.call(V2.push, request, { metadata: { 'x-request-id': 'r-1' } }))).toMatchObject({ status: status.DEADLINE_EXCEEDED, code: 'TIMEOUT' });
-      expect(await failing(client.call(V2.push, request, { deadline: Date.now() + 300 }))).toMatchObject({ status: status.DEADLINE_EXCEEDED });
+      expect(
+        await failing(client.call(V2.push, request, { metadata: { 'x-request-id': 'r-1' } })),
+      ).toMatchObject({ status: status.DEADLINE_EXCEEDED, code: 'TIMEOUT' });
+      expect(await failing(client.call(V2.push, request, { deadline: Date.now() + 300 }))).toMatchObject({
+        status: status.DEADLINE_EXCEEDED,
+      });
       expect(seen[0]).toBeGreaterThan(700);
       expect(seen[1]).toBeLessThan(300);
     } finally {
@@ -303,7 +450,11 @@ describe('limits', () => {
   test('an overloaded pipeline says so', async () => {
     const agent = await grpc.agent();
     grpc.intercept = () => false;
-    const failure = await failing(client.call(V2.push, pushMessage(agent, [envelopeMessage(agent.event())]), { metadata: { 'x-request-id': 'my-id' } }));
+    const failure = await failing(
+      client.call(V2.push, pushMessage(agent, [envelopeMessage(agent.event())]), {
+        metadata: { 'x-request-id': 'my-id' },
+      }),
+    );
     grpc.intercept = undefined;
     expect(failure).toMatchObject({ status: status.UNAVAILABLE, code: 'OVERLOADED' });
     expect(failure.trailers.get('x-request-id')).toEqual(['my-id']);
@@ -317,13 +468,19 @@ describe('limits', () => {
     expect(grpc.gateway.stats.callsUnderWay).toBe(before + 1);
     stream.cancel();
     await expect.poll(() => grpc.gateway.stats.callsUnderWay).toBe(before);
-    expect(grpc.calls.at(-1)).toMatchObject({ method: '/stateset.sequencer.v2.Sequencer/StreamEvents', status: status.CANCELLED });
+    expect(grpc.calls.at(-1)).toMatchObject({
+      method: '/stateset.sequencer.v2.Sequencer/StreamEvents',
+      status: status.CANCELLED,
+    });
   });
 
   test('bytes that are no message are refused by every method', async () => {
     for (const { method } of METHODS) {
       if (method.methodKind !== 'unary' || method.name === 'GetHealth') continue;
-      expect(await failing(client.callRaw(method, Buffer.from([0x0a, 0xff])))).toMatchObject({ status: status.INVALID_ARGUMENT, code: 'INVALID_REQUEST_BODY' });
+      expect(await failing(client.callRaw(method, Buffer.from([0x0a, 0xff])))).toMatchObject({
+        status: status.INVALID_ARGUMENT,
+        code: 'INVALID_REQUEST_BODY',
+      });
     }
   });
 });
@@ -335,7 +492,9 @@ describe('health and reflection', () => {
     const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = health.HealthCheckResponse_ServingStatus;
     for (const service of ['', 'stateset.sequencer.v2.Sequencer'])
       expect((await nobody().call(health.Health.method.check, { service })).status).toBe(SERVING);
-    expect(await failing(nobody().call(health.Health.method.check, { service: 'x' }))).toMatchObject({ status: status.NOT_FOUND });
+    expect(await failing(nobody().call(health.Health.method.check, { service: 'x' }))).toMatchObject({
+      status: status.NOT_FOUND,
+    });
     const watch = nobody().stream(health.Health.method.watch, {});
     await watch.until(1);
     grpc.ready = false;
@@ -350,7 +509,11 @@ describe('health and reflection', () => {
 
   test.each([
     ['v1', reflection.ServerReflection.method.serverReflectionInfo],
-    ['v1alpha', reflectionAlpha.ServerReflection.method.serverReflectionInfo as unknown as typeof reflection.ServerReflection.method.serverReflectionInfo],
+    [
+      'v1alpha',
+      reflectionAlpha.ServerReflection.method
+        .serverReflectionInfo as unknown as typeof reflection.ServerReflection.method.serverReflectionInfo,
+    ],
   ])('reflection %s tells services and files', async (_, method) => {
     const call = nobody().bidi(method);
     const ask = async (messageRequest: reflection.ServerReflectionRequest['messageRequest']) => {
@@ -365,15 +528,22 @@ describe('health and reflection', () => {
       'stateset.sequencer.v2.Sequencer',
     ]);
     const names = (response: typeof list) =>
-      (response.value as reflection.FileDescriptorResponse).fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name);
-    expect(names(await ask({ case: 'fileContainingSymbol', value: 'stateset.sequencer.v2.Sequencer.Push' }))).toEqual([
-      'sequencer_v2.proto',
-      'google/protobuf/timestamp.proto',
-      'google/protobuf/empty.proto',
-    ]);
+      (response.value as reflection.FileDescriptorResponse).fileDescriptorProto.map(
+        (bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name,
+      );
+    expect(
+      names(await ask({ case: 'fileContainingSymbol', value: 'stateset.sequencer.v2.Sequencer.Push' })),
+    ).toEqual(['sequencer_v2.proto', 'google/protobuf/timestamp.proto', 'google/protobuf/empty.proto']);
     expect(names(await ask({ case: 'fileByFilename', value: 'sequencer.proto' }))[0]).toBe('sequencer.proto');
     expect((await ask({ case: 'fileByFilename', value: 'x' })).case).toBe('errorResponse');
-    expect((await ask({ case: 'fileContainingExtension', value: { containingType: 'x', extensionNumber: 1 } as never })).case).toBe('errorResponse');
+    expect(
+      (
+        await ask({
+          case: 'fileContainingExtension',
+          value: { containingType: 'x', extensionNumber: 1 } as never,
+        })
+      ).case,
+    ).toBe('errorResponse');
     call.end();
     expect(await call.ended).toBeUndefined();
   });

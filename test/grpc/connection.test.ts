@@ -21,7 +21,10 @@ afterEach(async () => {
 
 const place = ({ tenantId, storeId }: { tenantId: string; storeId: string }) => ({ tenantId, storeId });
 
-function streamEvents(port: number, request: Parameters<typeof create<typeof v2.StreamEventsRequestSchema>>[1]) {
+function streamEvents(
+  port: number,
+  request: Parameters<typeof create<typeof v2.StreamEventsRequestSchema>>[1],
+) {
   session = connect(`http://127.0.0.1:${port}`);
   const call = session.request({
     ':method': 'POST',
@@ -57,7 +60,9 @@ test('a stream whose client reads neither messages nor trailers is reset', async
   const agent = await grpc.agent();
   const client = grpc.client();
   for (let i = 0; i < 10; i++) {
-    const events = Array.from({ length: 50 }, () => envelopeMessage(agent.event({ payload: { t: 'x'.repeat(20_000) } })));
+    const events = Array.from({ length: 50 }, () =>
+      envelopeMessage(agent.event({ payload: { t: 'x'.repeat(20_000) } })),
+    );
     await client.call(v2.Sequencer.method.push, pushMessage(agent, events));
   }
   const { call } = streamEvents(grpc.port, { ...place(agent), includeHistory: true });
@@ -82,11 +87,17 @@ test('TLS with certificates of clients', async () => {
       GRPC_TLS_CLIENT_CA: file('ca.pem', pair.cert),
     });
     const settings = { 'grpc.ssl_target_name_override': 'localhost' };
-    const trusted = credentials.createSsl(Buffer.from(pair.cert), Buffer.from(pair.key), Buffer.from(pair.cert));
+    const trusted = credentials.createSsl(
+      Buffer.from(pair.cert),
+      Buffer.from(pair.key),
+      Buffer.from(pair.cert),
+    );
     const known = grpc.client({ credentials: trusted, settings });
     expect(await known.call(v2.Sequencer.method.getHealth, {})).toMatchObject({ healthy: true });
     const unknown = grpc.client({ credentials: credentials.createSsl(Buffer.from(pair.cert)), settings });
-    const failure = await unknown.call(v2.Sequencer.method.getHealth, {}, { deadline: Date.now() + 1000 }).catch((error) => error);
+    const failure = await unknown
+      .call(v2.Sequencer.method.getHealth, {}, { deadline: Date.now() + 1000 })
+      .catch((error) => error);
     expect([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]).toContain(failure.status);
   } finally {
     rmSync(directory, { recursive: true });

@@ -9,11 +9,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ServiceError } from '../../engine/errors/index.js';
-import {
-  encodeBase64Url,
-  parseVesEnvelope,
-  receiptHash,
-} from '../../engine/protocol/index.js';
+import { encodeBase64Url, parseVesEnvelope, receiptHash } from '../../engine/protocol/index.js';
 import { COPY_HEADER, encodeVesRow } from '../../engine/store/copy-row.js';
 import { createTupleReader } from '../../engine/store/copy-tuples.js';
 import { VES_EVENTS } from '../../engine/store/ves-columns.js';
@@ -73,7 +69,9 @@ function encodeStored(json: object, sequence: number, micros: bigint) {
 }
 
 const agent = createAgent();
-const texts = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => !text.includes('\0') && !/\p{Surrogate}/u.test(text));
+const texts = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+  .filter((text) => !text.includes('\0') && !/\p{Surrogate}/u.test(text));
 
 describe('the encoder of stored events', () => {
   test('writes what the generated code writes', () => {
@@ -106,7 +104,12 @@ describe('the encoder of stored events', () => {
           });
           const { payload: _, ...rest } = json;
           const given = encrypted
-            ? { ...rest, payload_kind: 1, payload_encrypted: ENCRYPTED, payload_cipher_hash: json.payload_plain_hash }
+            ? {
+                ...rest,
+                payload_kind: 1,
+                payload_encrypted: ENCRYPTED,
+                payload_cipher_hash: json.payload_plain_hash,
+              }
             : json;
           const micros = 1_700_000_000_123_456n;
           const { bytes, envelope, signingHash, payload } = encodeStored(given, sequence, micros);
@@ -231,10 +234,14 @@ describe('the reader of pushes', () => {
 test('the generated code is what the .proto files say', () => {
   const directory = mkdtempSync(join(tmpdir(), 'proto-'));
   try {
-    const { status, stderr } = spawnSync(process.execPath, ['scripts/generate-proto.mjs', directory], { cwd: ROOT });
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/generate-proto.mjs', directory], {
+      cwd: ROOT,
+    });
     expect(status, String(stderr)).toBe(0);
     const committed = join(ROOT, 'engine/wire-proto/generated');
-    const files = readdirSync(committed, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    const files = readdirSync(committed, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    );
     expect(files).toHaveLength(5);
     for (const file of files)
       expect(readFileSync(join(directory, file), 'utf8')).toBe(readFileSync(join(committed, file), 'utf8'));

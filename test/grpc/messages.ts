@@ -1,9 +1,9 @@
 /** Signed events of the tests as v2 messages. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { SignedEvent } from '../../agent/sign-event.js';
 import { decodeHex, parseInstant, type VesEnvelopeJson } from '../../engine/protocol/index.js';
 import { v2 } from '../../engine/wire-proto/index.js';
-import type { SignedEvent } from '../../agent/sign-event.js';
 
 export const timestampOf = (text: string) => {
   const timestamp = timestampFromDate(new Date(Number(parseInstant(text)! / 1000n)));
@@ -14,7 +14,10 @@ export const timestampOf = (text: string) => {
 /** How the timestamp travels: its text alone, the instant alone, or both. */
 export type Clock = 'text' | 'instant' | 'both';
 
-export function envelopeMessage(event: SignedEvent | VesEnvelopeJson, clock: Clock = 'both'): v2.EventEnvelope {
+export function envelopeMessage(
+  event: SignedEvent | VesEnvelopeJson,
+  clock: Clock = 'both',
+): v2.EventEnvelope {
   const json = 'envelope' in event ? event.envelope : event;
   return create(v2.EventEnvelopeSchema, {
     eventId: json.event_id,

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { payloadPlainHash, canonicalize } from '../../engine/protocol/index.js';
+import { canonicalize, payloadPlainHash } from '../../engine/protocol/index.js';
 import { v1, v2 } from '../../engine/wire-proto/index.js';
 import { createAgent } from '../support/agents.js';
 import { envelopeMessage, pushMessage, timestampOf } from './messages.js';
@@ -31,20 +31,22 @@ describe('v2 Push', () => {
     expect(again.replays.map((each) => each.sequenceNumber)).toEqual([1n, 2n, 3n, 4n, 5n]);
   });
 
-  test.each(['2026-01-31T12:00:00Z', '2026-01-31T12:00:00.120+00:00', '2026-01-31T14:00:00.000001+02:00', '2026-01-31t12:00:00.5z'])(
-    'keeps the characters %s that were signed, both ways',
-    async (createdAt) => {
-      const agent = await grpc.agent();
-      const event = agent.event({ createdAt });
-      const answer = await client.call(push, pushMessage(agent, [envelopeMessage(event, 'text')]));
-      expect(answer.rejections).toEqual([]);
-      const { events } = await pull(agent);
-      expect(events[0]!.envelope!.createdAtText).toBe(createdAt);
-      // What was read can be pushed: the signature still holds.
-      const back = await client.call(push, pushMessage(agent, [events[0]!.envelope!]));
-      expect(back.replays.map((each) => each.sequenceNumber)).toEqual([1n]);
-    },
-  );
+  test.each([
+    '2026-01-31T12:00:00Z',
+    '2026-01-31T12:00:00.120+00:00',
+    '2026-01-31T14:00:00.000001+02:00',
+    '2026-01-31t12:00:00.5z',
+  ])('keeps the characters %s that were signed, both ways', async (createdAt) => {
+    const agent = await grpc.agent();
+    const event = agent.event({ createdAt });
+    const answer = await client.call(push, pushMessage(agent, [envelopeMessage(event, 'text')]));
+    expect(answer.rejections).toEqual([]);
+    const { events } = await pull(agent);
+    expect(events[0]!.envelope!.createdAtText).toBe(createdAt);
+    // What was read can be pushed: the signature still holds.
+    const back = await client.call(push, pushMessage(agent, [events[0]!.envelope!]));
+    expect(back.replays.map((each) => each.sequenceNumber)).toEqual([1n]);
+  });
 
   test.each([
     '2026-01-31T12:00:00+00:00',
@@ -122,7 +124,9 @@ describe('v2 Push', () => {
     ];
     const { rejections, eventsAccepted } = await client.call(push, pushMessage(agent, events));
     expect(eventsAccepted).toBe(2);
-    expect(Object.fromEntries(rejections.map(({ eventId, reason }) => [eventId, v2.RejectionReason[reason]]))).toEqual({
+    expect(
+      Object.fromEntries(rejections.map(({ eventId, reason }) => [eventId, v2.RejectionReason[reason]])),
+    ).toEqual({
       [events[0]!.eventId]: 'INVALID_HASH',
       [events[1]!.eventId]: 'INVALID_SIGNATURE',
       [events[2]!.eventId]: 'UNKNOWN_KEY',
@@ -146,10 +150,30 @@ describe('v2 Push', () => {
   });
 
   test.each([
-    ['no events', (m: v2.PushRequest) => Object.assign(m, { events: [] }), status.INVALID_ARGUMENT, /must not be empty/],
-    ['another store', (m: v2.PushRequest) => Object.assign(m, { storeId: m.tenantId }), status.INVALID_ARGUMENT, /must equal/],
-    ['another agent', (m: v2.PushRequest) => Object.assign(m, { agentId: m.tenantId }), status.INVALID_ARGUMENT, /source_agent must equal/],
-    ['no tenant', (m: v2.PushRequest) => Object.assign(m, { tenantId: '' }), status.INVALID_ARGUMENT, /tenant_id must be a UUID/],
+    [
+      'no events',
+      (m: v2.PushRequest) => Object.assign(m, { events: [] }),
+      status.INVALID_ARGUMENT,
+      /must not be empty/,
+    ],
+    [
+      'another store',
+      (m: v2.PushRequest) => Object.assign(m, { storeId: m.tenantId }),
+      status.INVALID_ARGUMENT,
+      /must equal/,
+    ],
+    [
+      'another agent',
+      (m: v2.PushRequest) => Object.assign(m, { agentId: m.tenantId }),
+      status.INVALID_ARGUMENT,
+      /source_agent must equal/,
+    ],
+    [
+      'no tenant',
+      (m: v2.PushRequest) => Object.assign(m, { tenantId: '' }),
+      status.INVALID_ARGUMENT,
+      /tenant_id must be a UUID/,
+    ],
     [
       'too many events',
       (m: v2.PushRequest) => Object.assign(m, { events: Array.from({ length: 1001 }, () => m.events[0]!) }),
@@ -205,10 +229,23 @@ describe('v1 Push', () => {
     const twin = legacyEvent(agent);
     const answer = await client.call(v1.Sequencer.method.push, {
       agentId: agent.agentId,
-      events: [twin, legacyEvent(agent, { payload: Buffer.from('nope') }), twin, legacyEvent(agent, { createdAt: undefined })],
+      events: [
+        twin,
+        legacyEvent(agent, { payload: Buffer.from('nope') }),
+        twin,
+        legacyEvent(agent, { createdAt: undefined }),
+      ],
     });
-    expect(answer).toMatchObject({ eventsAccepted: 2, assignedSequenceStart: 1n, assignedSequenceEnd: 2n, headSequence: 2n });
-    expect(answer.eventsRejected.map((each) => each.reasonCode)).toEqual(['DuplicateEventId', 'SchemaValidation']);
+    expect(answer).toMatchObject({
+      eventsAccepted: 2,
+      assignedSequenceStart: 1n,
+      assignedSequenceEnd: 2n,
+      headSequence: 2n,
+    });
+    expect(answer.eventsRejected.map((each) => each.reasonCode)).toEqual([
+      'DuplicateEventId',
+      'SchemaValidation',
+    ]);
     const pages = client.stream(v1.Sequencer.method.pull, { ...place(agent), batchSize: 10 });
     expect(await pages.ended).toBeUndefined();
     const [page] = pages.messages;

@@ -146,7 +146,8 @@ describe('SubscribeEntity', () => {
 });
 
 describe('SyncStream', () => {
-  const cases = (stream: { messages: v2.SyncMessage[] }) => stream.messages.map(({ message }) => message.case);
+  const cases = (stream: { messages: v2.SyncMessage[] }) =>
+    stream.messages.map(({ message }) => message.case);
 
   test('answers pushes in order, pages, heartbeats and acknowledgements, then tells live events', async () => {
     const agent = await grpc.agent();
@@ -161,9 +162,9 @@ describe('SyncStream', () => {
     expect(sync.messages.map(({ message }) => (message.value as v2.PushResponse).requestId)).toEqual(
       upTo(20, 0).map((i) => `p-${i}`),
     );
-    expect(sync.messages.map(({ message }) => Number((message.value as v2.PushResponse).sequenceStart))).toEqual(
-      upTo(20),
-    );
+    expect(
+      sync.messages.map(({ message }) => Number((message.value as v2.PushResponse).sequenceStart)),
+    ).toEqual(upTo(20));
 
     sync.send({ message: { case: 'heartbeat', value: { lastSeenSequence: 7n } } });
     await sync.until(21);
@@ -180,9 +181,9 @@ describe('SyncStream', () => {
     await send(agent, 2);
     await sync.until(24);
     expect(cases(sync).slice(22)).toEqual(['event', 'event']);
-    expect(numbers(sync.messages.slice(22).map(({ message }) => message.value as v2.SequencedEvent))).toEqual([
-      21, 22,
-    ]);
+    expect(numbers(sync.messages.slice(22).map(({ message }) => message.value as v2.SequencedEvent))).toEqual(
+      [21, 22],
+    );
 
     sync.send({ message: { case: 'ack', value: { sequenceNumbers: [20n, 21n] } } });
     await sync.until(25);
@@ -267,11 +268,13 @@ describe('v1 Pull', () => {
     await legacy('a', 5);
     const all = client.stream(v1.Sequencer.method.pull, { ...place(agent), batchSize: 2 });
     expect(await all.ended).toBeUndefined();
-    expect(all.messages.map((page) => [page.events.length, Number(page.nextSequence), page.hasMore])).toEqual([
-      [2, 3, true],
-      [2, 5, true],
-      [1, 6, false],
-    ]);
+    expect(all.messages.map((page) => [page.events.length, Number(page.nextSequence), page.hasMore])).toEqual(
+      [
+        [2, 3, true],
+        [2, 5, true],
+        [1, 6, false],
+      ],
+    );
     const waiting = client.stream(v1.Sequencer.method.pull, {
       ...place(agent),
       fromSequence: 6n,
@@ -285,7 +288,9 @@ describe('v1 Pull', () => {
     await waiting.until(2);
     await legacy('b', 1);
     await waiting.until(3);
-    expect(waiting.messages.flatMap((page) => page.events.map((event) => Number(event.sequenceNumber)))).toEqual([7]);
+    expect(
+      waiting.messages.flatMap((page) => page.events.map((event) => Number(event.sequenceNumber))),
+    ).toEqual([7]);
     expect(await waiting.ended).toBeUndefined();
   });
 });

@@ -10,13 +10,13 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import {
+  type ChannelCredentials,
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
-  ChannelCredentials,
   credentials,
-  Metadata,
   type ServiceError as GrpcError,
+  Metadata,
 } from '@grpc/grpc-js';
 import pino from 'pino';
 import { createCommitmentService } from '../../engine/commitments/index.js';
@@ -42,7 +42,7 @@ type TailModule = typeof import('../../workers/tail-thread.js');
 
 /** Threads run compiled code only. */
 const compiled = async <Module>(path: string): Promise<Module> =>
-  (await import(/* @vite-ignore */ `file:///tmp/grpc-build/dist/${path}`)) as Module;
+  (await import(/* @vite-ignore */ new URL(`../../dist/${path}`, import.meta.url).href)) as Module;
 
 export interface TestGrpc {
   readonly port: number;

@@ -2,7 +2,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { SignedEvent } from '../../agent/sign-event.js';
-import { formatUuid } from '../../engine/protocol/index.js';
 import {
   CLOSE,
   decodeServerFrame,
@@ -22,7 +21,7 @@ export interface RawClient {
   /** Frames that nobody has taken yet. */
   readonly frames: ServerFrame[];
   /** The next frame that fits, now or later; those before it stay. */
-  next<T extends ServerFrame['type']>(type: T, id?: number): Promise<Extract<ServerFrame, { type: T }>>;
+  next<T extends ServerFrame['type']>(type: T, id?: number): Promise<ServerFrame & { type: T }>;
   send(frame: Uint8Array): void;
   readonly closed: Promise<{ code: number; reason: string }>;
   close(): void;
@@ -104,8 +103,6 @@ export const pushFrame = (
     receipts,
     events: events.map(({ envelope }) => pushEventOf(envelope)),
   });
-
-export const uuidOf = (bytes: Uint8Array): string => formatUuid(bytes);
 
 /** A TCP proxy whose connections end after a number of bytes in either direction. */
 export async function startProxy(target: number): Promise<{

@@ -35,7 +35,11 @@ export const registerAgentKeyRpc = ({ sql }: GrpcDeps) =>
   unary(v2.RegisterKeyRequestSchema, v2.RegisterKeyResponseSchema, async (request, { auth }) => {
     const agent = agentOf(auth, request);
     if (request.keyType !== v2.KeyType.SIGNING)
-      throw new GrpcStatusError(status.UNIMPLEMENTED, 'INVALID_FIELD_VALUE', 'only signing keys are supported');
+      throw new GrpcStatusError(
+        status.UNIMPLEMENTED,
+        'INVALID_FIELD_VALUE',
+        'only signing keys are supported',
+      );
     const refusal = refuseKeyAlgorithm(normalizeKeyAlgorithm(request.keyAlgorithm));
     if (refusal !== undefined) throw new ServiceError('INVALID_FIELD_VALUE', `key_algorithm: ${refusal}`);
     const validFrom = instantOf(request.validFrom, 'valid_from');
@@ -75,7 +79,9 @@ function proofOf(request: v2.RegisterKeyRequest): Uint8Array | undefined {
       'INVALID_FIELD_VALUE',
       'proof_of_possession_bundle.ml_dsa_65_pop cannot be verified for an Ed25519 key; leave it out',
     );
-  const given = [request.proofOfPossession, bundle?.ed25519Pop ?? new Uint8Array(0)].find((each) => each.length > 0);
+  const given = [request.proofOfPossession, bundle?.ed25519Pop ?? new Uint8Array(0)].find(
+    (each) => each.length > 0,
+  );
   if (given !== undefined && given.length !== POP_BYTES)
     throw new ServiceError('INVALID_FIELD_VALUE', `proof_of_possession must have ${POP_BYTES} bytes`);
   return given;

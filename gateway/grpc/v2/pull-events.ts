@@ -1,4 +1,8 @@
-import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX, EVENT_TYPE_BYTES_MAX } from '../../../engine/protocol/index.js';
+import {
+  ENTITY_ID_BYTES_MAX,
+  ENTITY_TYPE_BYTES_MAX,
+  EVENT_TYPE_BYTES_MAX,
+} from '../../../engine/protocol/index.js';
 import type { Sql } from '../../../engine/store/connection.js';
 import { readVesHead } from '../../../engine/store/heads.js';
 import type { EventFilter } from '../../../engine/subscriptions/filter.js';

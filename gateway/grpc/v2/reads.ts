@@ -1,5 +1,5 @@
-import { status } from '@grpc/grpc-js';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
+import { status } from '@grpc/grpc-js';
 import { ServiceError } from '../../../engine/errors/index.js';
 import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX, equalBytes } from '../../../engine/protocol/index.js';
 import type { Sql } from '../../../engine/store/connection.js';
@@ -60,7 +60,11 @@ export const getInclusionProofRpc = ({ sql, commitments }: GrpcDeps): UnaryRpc =
     const proof = await commitments.proveVes(stream, BigInt(sequence));
     const { expectedRoot } = request;
     if (expectedRoot.length > 0 && !equalBytes(expectedRoot, proof.root))
-      throw new GrpcStatusError(status.FAILED_PRECONDITION, 'INVARIANT_VIOLATION', 'commitment root mismatch');
+      throw new GrpcStatusError(
+        status.FAILED_PRECONDITION,
+        'INVARIANT_VIOLATION',
+        'commitment root mismatch',
+      );
     const commitment = await commitments.getVes(proof.batchId);
     const { events } = await readProtoPage(sql, stream, {}, sequence, sequence);
     const writer = createWireWriter();
@@ -102,7 +106,13 @@ export const getEntityHistoryRpc = ({ sql }: GrpcDeps): UnaryRpc => ({
     const type = textOf(request.entityType, 'entity_type', ENTITY_TYPE_BYTES_MAX);
     const id = textOf(request.entityId, 'entity_id', ENTITY_ID_BYTES_MAX);
     const { offset, limit } = versionRange(request.fromVersion, request.toVersion, request.limit);
-    const found = await readVesEntity(sql, { ...stream, key: streamKey(stream) }, { type, id }, offset, limit);
+    const found = await readVesEntity(
+      sql,
+      { ...stream, key: streamKey(stream) },
+      { type, id },
+      offset,
+      limit,
+    );
     const writer = createWireWriter();
     const [first, last] = [found.events[0], found.events.at(-1)];
     if (first && last) {

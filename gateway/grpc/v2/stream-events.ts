@@ -1,6 +1,10 @@
 import { Metadata } from '@grpc/grpc-js';
 import { ServiceError } from '../../../engine/errors/index.js';
-import { ENTITY_ID_BYTES_MAX, ENTITY_TYPE_BYTES_MAX, EVENT_TYPE_BYTES_MAX } from '../../../engine/protocol/index.js';
+import {
+  ENTITY_ID_BYTES_MAX,
+  ENTITY_TYPE_BYTES_MAX,
+  EVENT_TYPE_BYTES_MAX,
+} from '../../../engine/protocol/index.js';
 import { readVesHead } from '../../../engine/store/heads.js';
 import { v2 } from '../../../engine/wire-proto/index.js';
 import type { GrpcDeps } from '../deps.js';

@@ -112,12 +112,16 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
   async function acknowledge(request: v2.EventAck): Promise<void> {
     requirePermission(auth, 'read');
     if (request.tenantId === '' && request.storeId === '' && stream === undefined)
-      throw new ServiceError('MISSING_REQUIRED_FIELD', 'tenant_id and store_id are required before the first pull');
+      throw new ServiceError(
+        'MISSING_REQUIRED_FIELD',
+        'tenant_id and store_id are required before the first pull',
+      );
     const place = request.tenantId === '' && request.storeId === '' ? stream! : streamOf(auth, request);
     const highest = request.sequenceNumbers.reduce((most, each) => (each > most ? each : most), 0n);
     const upTo = request.agentHeadSequence > 0n ? request.agentHeadSequence : highest;
     const sequence = sequenceOf(upTo, 'agent_head_sequence');
-    if (deps.cursors && auth.agent !== null) await deps.cursors.acknowledge(place, auth.agent, BigInt(sequence));
+    if (deps.cursors && auth.agent !== null)
+      await deps.cursors.acknowledge(place, auth.agent, BigInt(sequence));
     const state = await syncState(deps, auth, place);
     out.write(writeMessage(v2.SyncMessageSchema, { message: { case: 'syncState', value: state } }));
     goLive(place, Math.min(sequence, Number(state.headSequence ?? 0n)));

@@ -34,7 +34,7 @@ export function readConfig(env) {
     url: (env.BASE_URL || 'http://127.0.0.1:8080').replace(/\/$/, ''),
     adminKey: env.ADMIN_API_KEY || '',
     apiKey: env.API_KEY || env.ADMIN_API_KEY || '',
-    directory: env.PREPARED || '../data',
+    directory: env.PREPARED || './data',
   };
 }
 
