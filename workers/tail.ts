@@ -30,6 +30,7 @@ surviveLostSessions();
 const sql = connectDatabase(setup.database, {
   max: TAIL_CONNECTIONS,
   applicationName: 'stateset-sequencer tail',
+  pipelining: false,
   statementTimeoutMs: setup.statementTimeoutMs,
 });
 

@@ -31,6 +31,11 @@ export type ConnectOptions = {
   readonly connectTimeoutMs?: number;
   /** Connections are replaced at this age; `null` keeps them for good. Unset: the driver's 30 to 60 minutes, at random. */
   readonly lifetimeMaxSecs?: number | null;
+  /**
+   * `false`: a connection gets its next statement only when the one before is over. Needed where statements read with COPY: the driver
+   * would send others in between, and they fail with COPY_IN_PROGRESS. Unset: true.
+   */
+  readonly pipelining?: boolean;
   /** Server notices; unset: dropped. */
   readonly onNotice?: (notice: postgres.Notice) => void;
   /** A connection of the pool was closed, for whatever reason. */
@@ -63,6 +68,7 @@ export const connectDatabase = (target: DatabaseTarget, options: ConnectOptions)
     connect_timeout: Math.ceil((options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) / 1000),
     ...(lifetimeMaxSecs === undefined ? {} : { max_lifetime: lifetimeMaxSecs }),
     onnotice: onNotice ?? (() => {}),
+    ...(options.pipelining === false ? { max_pipeline: 0 } : {}),
     ...(onClose ? { onclose: () => onClose() } : {}),
     types: TYPES,
     connection: {

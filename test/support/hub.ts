@@ -32,7 +32,7 @@ export function createLocalHub(
   target: DatabaseTarget,
   { commits = NO_COMMITS, instanceId = 'this' }: { commits?: CommitWatch; instanceId?: string } = {},
 ): LocalHub {
-  const sql = connectDatabase(target, { max: 4, applicationName: 'test-tail' });
+  const sql = connectDatabase(target, { max: 4, applicationName: 'test-tail', pipelining: false });
   let listener: (answer: TailAnswer) => void = () => {};
   const tail = createTail({
     sql,
