@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [options]`: what the service does on this machine, and what it could
+ * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [options]`: what the service does on this machine, and what it could
  * do. Without a name: parts and pipeline.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,15 +13,17 @@ import { runParts } from './parts/index.js';
 import { type RunReport, referenceRun, runPipeline } from './pipeline.js';
 import { runProofs } from './proofs.js';
 import { type BenchReport, type Ceiling, formatReport } from './report.js';
+import { runStreams, type StreamsReport } from './streams.js';
 import { runTiles } from './tiles.js';
 
-const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [options]
+const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [options]
 
   parts           CPU time of each part on its own, and the ceiling that follows from it
   pipeline        the whole service over HTTP, then a check of what it stored
   proofs          latency of Merkle proofs on a long stream, and building commitments
   tiles           tiles per second from the cache, beside a plain node:http server
   fsck            events per second of fsck, with and without signatures
+  streams         HTTP, WebSocket and gRPC side by side; fan-out, catch-up, idle connections
   entity-index    cost of the index on entities, on a table of more than a million rows
 
   --seconds N     measured seconds of each run (20)
@@ -37,7 +39,7 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs
   --json FILE     where the result goes (.bench/<date>.json)
 `;
 
-const PARTS = ['parts', 'pipeline', 'entity-index', 'proofs', 'tiles', 'fsck'];
+const PARTS = ['parts', 'pipeline', 'entity-index', 'proofs', 'tiles', 'fsck', 'streams'];
 const say = (line: string) => console.error(`… ${line}`);
 
 const { values, positionals } = parse();
@@ -66,6 +68,7 @@ if (wanted.includes('entity-index')) {
     process.exit(0);
   }
 }
+let broken = false;
 for (const [name, measure] of [
   ['proofs', () => runProofs({ dataDir, events: count('events', 1_000_000), say })],
   ['tiles', () => runTiles({ dataDir, seconds: count('seconds'), say })],
@@ -73,15 +76,30 @@ for (const [name, measure] of [
     'fsck',
     () => runFsckBench({ dataDir, events: count('events', 1_000_000), payloadBytes: count('payload'), say }),
   ],
+  [
+    'streams',
+    () =>
+      runStreams({
+        dataDir,
+        seconds: count('seconds'),
+        payloadBytes: count('payload'),
+        subscribers: 1000,
+        rate: 500,
+        sockets: 10_000,
+        events: count('events', 20_000),
+        say,
+      }),
+  ],
 ] as const) {
   if (!wanted.includes(name)) continue;
   const { report, text } = await measure();
   process.stdout.write(text);
+  if ('faults' in report) broken ||= isBroken(report as StreamsReport);
   save({ machine, calibration_us: { after: round(calibrate()) }, ...report }, name);
 }
 if (!wanted.includes('parts') && !wanted.includes('pipeline')) {
   rmSync(dataDir, { recursive: true, force: true });
-  process.exit(0);
+  process.exit(broken ? 1 : 0);
 }
 const before = calibrate();
 const parts = wanted.includes('parts')
@@ -112,7 +130,7 @@ process.stdout.write(formatReport(report));
 save(report);
 rmSync(dataDir, { recursive: true, force: true });
 const failed = pipeline !== undefined && !pipeline.correctness.ok;
-process.exit(failed ? 1 : 0);
+process.exit(failed || broken ? 1 : 0);
 
 /** The parts and the run were measured minutes apart: the ceiling is scaled to the speed the machine had for the run. */
 function ceiling(sumMicros: number, runs: readonly RunReport[]): Ceiling {
@@ -126,6 +144,11 @@ function ceiling(sumMicros: number, runs: readonly RunReport[]): Ceiling {
     reached: Number((run.events_per_second / rate).toFixed(3)),
     cpu_efficiency: Number(((sumMicros * slowdown) / run.cpu_us_per_event.sum).toFixed(3)),
   };
+}
+
+/** Whether something was lost, or heard wrongly. */
+function isBroken({ faults, correctness }: StreamsReport): boolean {
+  return faults.length > 0 || correctness.some(({ ok }) => !ok);
 }
 
 function save(result: object, part = ''): void {
