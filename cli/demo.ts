@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { type DemoResult, runDemo } from './demo/run.js';
 import { DEFAULT_URL } from './demo/service.js';
+import { runStreamsDemo, type StreamsDemoResult } from './demo/streams/run.js';
 
 const EVENTS_MAX = 100_000_000;
 
@@ -31,6 +32,11 @@ const options = new Command('demo')
     '--prove [directory]',
     'write the evidence of one event to files, stop the service (one of the demo’s own), verify the files offline, run fsck, change one byte by SQL, run fsck again (default directory: demo-proof)',
   )
+  .option(
+    '--streams',
+    'instead: agents on three protocols write to one stream and follow it while the service (one of the demo’s own) is killed half-way; all of them must see one order',
+    false,
+  )
   .option('--json', 'print only the result, as JSON', false)
   .parse()
   .opts<{
@@ -41,6 +47,7 @@ const options = new Command('demo')
     events: number;
     crash: boolean;
     prove?: string | true;
+    streams: boolean;
     json: boolean;
   }>();
 
@@ -48,6 +55,12 @@ try {
   const { url, key, prove, ...rest } = options;
   if (url !== undefined && (options.crash || prove))
     throw new Error('--crash and --prove stop only a service of the demo’s own; leave --url out');
+  if (options.streams) {
+    if (url !== undefined) throw new Error('--streams kills a service of the demo’s own; leave --url out');
+    const result = await runStreamsDemo(options);
+    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : streamsSummary(result));
+    process.exit(result.ok ? 0 : 1);
+  }
   const directory = prove === true ? 'demo-proof' : prove;
   const result = await runDemo({ ...rest, url, apiKey: key, prove: directory });
   process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : summary(result));
@@ -75,6 +88,21 @@ function summary(result: DemoResult): string {
     result.ok
       ? 'Everything holds: no gap, no duplicate, every acknowledged event is there, every receipt verifies.'
       : `NOT everything holds:\n  ${result.faults.join('\n  ')}`,
+  ];
+  return `\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}\n\n`;
+}
+
+function streamsSummary(result: StreamsDemoResult): string {
+  const count = (value: number) => value.toLocaleString('en-US');
+  const lines = [
+    ...result.peers.map(
+      ({ protocol, pushed, heard, reconnects }) =>
+        `${protocol.padEnd(10)} sent ${count(pushed)}, heard 1..${count(heard)}, connected again ${reconnects} times`,
+    ),
+    '',
+    result.ok
+      ? `One order: all three heard the ${count(result.events)} stored events, each once, in the stored order, across a kill -9.`
+      : `NOT one order:\n  ${result.faults.join('\n  ')}`,
   ];
   return `\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}\n\n`;
 }

@@ -14,6 +14,8 @@ const NO_TENANT = '00000000-0000-4000-8000-000000000000';
 export interface DemoService {
   readonly url: string;
   readonly apiKey: string;
+  /** Of an own service. */
+  readonly grpcAddress: string;
   /** Whether the demo started it, and so may kill it. */
   readonly own: boolean;
   /** Where an own service keeps its data. */
@@ -50,6 +52,7 @@ export async function findOrStartService(wish: ServiceWish): Promise<DemoService
         return {
           url,
           apiKey: apiKey!,
+          grpcAddress: '',
           own: false,
           dataDir: undefined,
           crash() {},
@@ -102,7 +105,14 @@ async function startOwn(say: (line: string) => void): Promise<DemoService> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sseq-demo-'));
   const apiKey = `ss_${randomBytes(32).toString('base64url')}`;
   const port = await findFreePort();
-  const options = { port, dataDir, adminKey: apiKey, logFile: join(dataDir, 'service.log') };
+  const grpcPort = await findFreePort();
+  const options = {
+    port,
+    dataDir,
+    adminKey: apiKey,
+    logFile: join(dataDir, 'service.log'),
+    env: { GRPC_PORT: String(grpcPort) },
+  };
   let closing = false;
   let running: ServiceProcess;
   let again: Promise<void> = Promise.resolve();
@@ -132,6 +142,7 @@ async function startOwn(say: (line: string) => void): Promise<DemoService> {
   };
   return {
     url: `http://127.0.0.1:${port}`,
+    grpcAddress: `127.0.0.1:${grpcPort}`,
     apiKey,
     own: true,
     dataDir,

@@ -9,7 +9,7 @@ import { type EventFilter, singleEntity } from './filter.js';
 import type { PageRequest } from './tail-messages.js';
 
 /** A page ends before the event that would bring its payloads to more than this, but holds at least one. */
-const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+const PAGE_BYTES_MAX = 1024 * 1024;
 /** Numbers looked at for a page when a filter may leave most events out. */
 export const FILTERED_SPAN_MAX = 20_000;
 

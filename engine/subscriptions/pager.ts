@@ -8,6 +8,10 @@ export interface Pager {
   read(request: PageRequest, done: (result: EventChunk | ServiceError) => void): PageTicket;
   answer(answer: Extract<TailAnswer, { type: 'page' | 'page-failed' }>): void;
   readonly pagesRead: number;
+  /** Counts the bytes of pages that subscribers hold; negative when they let go of them. */
+  hold(bytes: number): void;
+  /** Subscribers hold as much as they may together: who cannot pass a page on should let go of it, and read it again later. */
+  readonly full: boolean;
 }
 
 export interface PageTicket {
@@ -16,6 +20,7 @@ export interface PageTicket {
 
 /** Pages being read at once: they share few connections, and each may hold some megabytes. */
 const READING_MAX = 8;
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
 const ATTEMPTS_MAX = 8;
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 5000;
@@ -32,6 +37,7 @@ export function createPager(tail: Pick<TailPort, 'post'>): Pager {
   const waiting: Job[] = [];
   let pageIds = 0;
   let pagesRead = 0;
+  let held = 0;
 
   function next(): void {
     while (reading.size < READING_MAX) {
@@ -77,6 +83,12 @@ export function createPager(tail: Pick<TailPort, 'post'>): Pager {
         job.done?.(answer.chunk);
       } else failed(job, new ServiceError(answer.code, answer.message));
       next();
+    },
+    hold(bytes) {
+      held += bytes;
+    },
+    get full() {
+      return held > HELD_BYTES_MAX;
     },
     get pagesRead() {
       return pagesRead;

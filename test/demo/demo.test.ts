@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { DemoResult } from '../../cli/demo/run.js';
+import type { StreamsDemoResult } from '../../cli/demo/streams/run.js';
 
 const DEMO = fileURLToPath(new URL('../../dist/cli/demo.js', import.meta.url));
 
@@ -40,6 +41,20 @@ test("one event's evidence is verified without the service, and fsck finds a byt
   expect(readdirSync(directory)).toEqual(
     expect.arrayContaining(['event.tlog-proof', 'event.cose', 'event.json']),
   );
+}, 110_000);
+
+test('agents on three protocols see one order, across a kill -9', async () => {
+  const { code, out, err } = await runDemo('--json', '--streams', '--seconds', '6');
+  expect(err).toBe('');
+  const result = JSON.parse(out) as StreamsDemoResult;
+  expect(result.faults).toEqual([]);
+  expect(code).toBe(0);
+  expect(result.peers.map(({ protocol }) => protocol)).toEqual(['HTTP', 'WebSocket', 'gRPC']);
+  for (const { heard, pushed, reconnects } of result.peers) {
+    expect(heard).toBe(result.events);
+    expect(pushed).toBeGreaterThan(0);
+    expect(reconnects).toBeGreaterThan(0);
+  }
 }, 110_000);
 
 test('a service that is asked for and not there is an error, not another service', async () => {
