@@ -2,9 +2,8 @@
  * What many subscribers of one stream heard, checked as it arrives. Subscribers who are equally far get the same bytes, so a frame is
  * decoded once; when the same bytes arrive for another subscriber, comparing them is enough.
  */
-import { parseUuid } from '../engine/protocol/index.js';
-import { decodeServerFrame, FRAME } from '../engine/wire/index.js';
 import { ID_BYTES } from './acknowledgements.js';
+import { skimEvents } from './skim-events.js';
 
 /** A decoded frame. */
 export interface HeardFrame {
@@ -33,12 +32,13 @@ export function createHeardLog(first: number): HeardLogRecorder {
   let known = 0;
 
   /** L7: an event has the same id for everybody, and none is left out. */
-  function remember(sequence: number, id: Uint8Array): void {
+  function remember(sequence: number, message: Uint8Array, idAt: number): void {
     const at = sequence - first;
     if (at > known) throw new Error(`event ${sequence} is heard before event ${first + known}`);
     if (at < known) {
-      if (Buffer.compare(ids.subarray(at * ID_BYTES, (at + 1) * ID_BYTES), id) !== 0)
-        throw new Error(`event ${sequence} is not the same for every subscriber`);
+      for (let i = 0; i < ID_BYTES; i++)
+        if (ids[at * ID_BYTES + i] !== message[idAt + i])
+          throw new Error(`event ${sequence} is not the same for every subscriber`);
       return;
     }
     if ((known + 1) * ID_BYTES > ids.length) {
@@ -46,25 +46,25 @@ export function createHeardLog(first: number): HeardLogRecorder {
       larger.set(ids);
       ids = larger;
     }
-    ids.set(id, at * ID_BYTES);
+    for (let i = 0; i < ID_BYTES; i++) ids[at * ID_BYTES + i] = message[idAt + i]!;
     known++;
   }
 
   function decode(message: Uint8Array): HeardFrame {
-    const frame = decodeServerFrame(message);
-    if (frame.type !== FRAME.events) throw new Error(`a frame of type ${frame.type} for one of events`);
     const instants: number[] = [];
-    let expected = frame.first;
-    for (const { sequence, eventId, sequencedAtMicros } of frame.events) {
+    let begin = 0;
+    let expected = 0;
+    const { first: from, last } = skimEvents(message, (sequence, micros, idAt) => {
+      if (begin === 0) begin = expected = sequence;
       if (sequence !== expected) throw new Error(`event ${sequence} stands where ${expected} belongs`);
       expected++;
-      remember(sequence, parseUuid(eventId)!);
-      if (instants.at(-2) === sequencedAtMicros) instants[instants.length - 1]!++;
-      else instants.push(sequencedAtMicros, 1);
-    }
-    if (expected !== frame.last + 1)
-      throw new Error(`a frame of ${frame.first} to ${frame.last} ends before event ${expected}`);
-    return { first: frame.first, last: frame.last, instants };
+      remember(sequence, message, idAt);
+      if (instants.at(-2) === micros) instants[instants.length - 1]!++;
+      else instants.push(micros, 1);
+    });
+    if (begin !== from || expected !== last + 1)
+      throw new Error(`a frame of ${from} to ${last} holds the events from ${begin} to before ${expected}`);
+    return { first: from, last, instants };
   }
 
   return {

@@ -41,13 +41,14 @@ const NO_STATUS = 1005;
 
 /** Frames that arrive whole are not copied; the rest of a chunk and fragments are. */
 export function createFrameReader(handlers: FrameHandlers, messageBytesMax: number): FrameReader {
-  /** What arrived of a frame that is not complete. */
-  let rest: Uint8Array = new Uint8Array(0);
+  /** Bytes that the frame at hand takes, once its length is known. */
+  let missingAt = 0;
   let fragments: Uint8Array[] = [];
   let fragmentBytes = 0;
 
   /** Takes the frame at `at`; answers the offset behind it, or -1 when it is not complete. */
   function takeFrame(bytes: Uint8Array, at: number): number {
+    missingAt = 0;
     if (bytes.length - at < 2) return -1;
     const first = bytes[at]!;
     let length = bytes[at + 1]!;
@@ -66,7 +67,10 @@ export function createFrameReader(handlers: FrameHandlers, messageBytesMax: numb
     if (length + fragmentBytes > messageBytesMax)
       throw new Error(`a message of more than ${messageBytesMax} bytes`);
     const end = body + length;
-    if (bytes.length < end) return -1;
+    if (bytes.length < end) {
+      missingAt = end - at;
+      return -1;
+    }
     handle((first & FIN) !== 0, first & 0x0f, bytes.subarray(body, end));
     return end;
   }
@@ -111,12 +115,26 @@ export function createFrameReader(handlers: FrameHandlers, messageBytesMax: numb
     fragmentBytes += payload.length;
   }
 
+  /** Pieces of a frame that is not complete, and how many bytes it takes at least. */
+  let pieces: Uint8Array[] = [];
+  let piecesBytes = 0;
+  let wanted = 0;
+
+  function put(bytes: Uint8Array): void {
+    pieces.push(new Uint8Array(bytes));
+    piecesBytes += bytes.length;
+  }
+
   return {
     push(arrived) {
-      const bytes = rest.length === 0 ? arrived : Buffer.concat([rest, arrived]);
+      if (piecesBytes + arrived.length < wanted) return put(arrived);
+      const bytes = piecesBytes === 0 ? arrived : Buffer.concat([...pieces, arrived]);
+      pieces = [];
+      piecesBytes = 0;
       let at = 0;
       for (let next = takeFrame(bytes, at); next !== -1; next = takeFrame(bytes, at)) at = next;
-      rest = at === bytes.length ? new Uint8Array(0) : new Uint8Array(bytes.subarray(at));
+      wanted = missingAt;
+      if (at < bytes.length) put(bytes.subarray(at));
     },
   };
 }
