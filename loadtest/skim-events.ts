@@ -24,9 +24,9 @@ export type TakeEvent = (sequence: number, sequencedAtMicros: number, idAt: numb
 /** Reads a whole `events` frame. @throws WireError */
 export function skimEvents(message: Uint8Array, take: TakeEvent): { first: number; last: number } {
   const reader = createReader(message);
-  readTuple(reader, 'the frame', FRAME_ITEMS);
+  const items = readArray(reader, 'the frame', ANY);
   const type = readUint(reader, 'type');
-  if (type !== FRAME.events) throw new Error(`a frame of type ${type} for one of events`);
+  if (type !== FRAME.events || items !== FRAME_ITEMS) throw new Error(`a frame of type ${type} for one of events`);
   readUint(reader, 'id');
   const first = readUint(reader, 'first');
   const last = readUint(reader, 'last');
