@@ -215,8 +215,8 @@ describe('pushes on one connection', () => {
     const proxy = await startProxy(service.port);
     const probe = pushFrame(1, agent, [agent.event()]);
     let sent = 0;
-    // The handshake and the hello are some hundred bytes; steps of a prime number meet every part of the frames.
-    for (let limit = 150; limit < 700 + probe.length; limit += 13) {
+    // The handshake and the hello are some hundred bytes; behind the answer nothing is cut any more.
+    for (let limit = 150; limit < 700 + probe.length; limit++) {
       for (const direction of ['up', 'down'] as const) {
         proxy.limits = { up: Number.POSITIVE_INFINITY, down: Number.POSITIVE_INFINITY, [direction]: limit };
         const client = createStreamClient({
@@ -235,5 +235,5 @@ describe('pushes on one connection', () => {
     }
     expect(await readHead(service, agent)).toBe(sent);
     await proxy.close();
-  }, 60_000);
+  }, 110_000);
 });
