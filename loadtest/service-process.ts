@@ -103,14 +103,27 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-/** A port of the loopback address that was free a moment ago. */
+/** Below the ports that systems give to outgoing connections. */
+const PORT_MIN = 20_000;
+const PORT_MAX = 32_000;
+const PORT_TRIES = 50;
+
+/**
+ * A port of the loopback address that was free a moment ago, and that no client will be given: one that tries to reach a service that
+ * is down, from the service's very port, connects with itself and keeps the port from the service.
+ */
 export async function findFreePort(): Promise<number> {
+  for (let attempt = 0; attempt < PORT_TRIES; attempt++) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port was found between ${PORT_MIN} and ${PORT_MAX}`);
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return (address as { port: number }).port;
 }

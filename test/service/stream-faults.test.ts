@@ -1,6 +1,7 @@
 /** A hundred subscribers while the service is killed and comes back, and while another process writes: each one's log is the database's. */
 import { afterEach, expect, test } from 'vitest';
 import { createStreamClient, type StreamClient } from '../../agent/stream-client.js';
+import { findFreePort } from '../../loadtest/service-process.js';
 import { push, readStream, registerAgent, type TestAgent } from '../support/agents.js';
 import { startTestService, type TestService } from '../support/service.js';
 
@@ -55,7 +56,7 @@ async function pushUntilTaken(at: () => TestService, agent: TestAgent, count: nu
 }
 
 test('kill -9 under a hundred subscribers: after the restart each hears everything once, in order', async () => {
-  let service = await startTestService();
+  let service = await startTestService({ env: { PORT: String(await findFreePort()) } });
   const agent = await registerAgent(service);
   const heard = followAll(service, agent, SUBSCRIBERS);
   let writing = true;
@@ -65,7 +66,7 @@ test('kill -9 under a hundred subscribers: after the restart each hears everythi
   for (let crash = 0; crash < 2; crash++) {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await service.kill9();
-    service = await service.restart({ PORT: String(service.port) });
+    service = await service.restart();
   }
   await new Promise((resolve) => setTimeout(resolve, 1500));
   writing = false;
