@@ -26,7 +26,8 @@ export function skimEvents(message: Uint8Array, take: TakeEvent): { first: numbe
   const reader = createReader(message);
   const items = readArray(reader, 'the frame', ANY);
   const type = readUint(reader, 'type');
-  if (type !== FRAME.events || items !== FRAME_ITEMS) throw new Error(`a frame of type ${type} for one of events`);
+  if (type !== FRAME.events || items !== FRAME_ITEMS)
+    throw new Error(`a frame of type ${type} for one of events`);
   readUint(reader, 'id');
   const first = readUint(reader, 'first');
   const last = readUint(reader, 'last');

@@ -16,7 +16,12 @@
  * - `Expect: 100-continue` is answered by uWS.
  * - Ports are shared silently between processes unless asked otherwise.
  */
-import uWS, { type HttpRequest, type HttpResponse, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
+import uWS, {
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_listen_socket,
+} from 'uWebSockets.js';
 import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import type { Authenticator } from '../auth/authenticate.js';
 import type { AuthContext } from '../auth/context.js';

@@ -91,7 +91,9 @@ test('a stream that does not exist is at its head at once, and its first event a
     {
       room: () => 10,
       deliver: (chunk) => void got.push(...chunk.sequences),
-      caughtUp: () => void (caughtUp = true),
+      caughtUp() {
+        caughtUp = true;
+      },
       end: () => {},
     },
   );
