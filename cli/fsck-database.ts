@@ -1,4 +1,4 @@
-/** Which database `fsck` reads, and how it gets there. */
+/** Which database a command reads, and how it gets there. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { clusterPath, EMBEDDED_DATABASE, EMBEDDED_USER } from '../engine/store/e
 import { pendingMigrations } from '../engine/store/migrate.js';
 import { waitForDatabase } from '../engine/store/wait-for-database.js';
 
-const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
+export const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
 /** Connections of `fsck` besides its threads', with room for an operator's. */
 const CONNECTIONS = 10;
 
@@ -34,11 +34,10 @@ export async function openFsckDatabase(
   threads: number,
   say: (message: string) => void,
 ): Promise<OpenedDatabase> {
-  const url = given.databaseUrl ?? (given.dataDir === undefined ? database.url : undefined);
-  const opened =
-    url === undefined
-      ? await openDataDir(resolve(given.dataDir ?? database.dataDir), database.sharedBuffers, threads, say)
-      : { target: { url }, shared: true, close: async () => {} };
+  const joined = 'checking its database while it runs';
+  const opened = await openNamedDatabase({ database }, given, threads, (dataDir) =>
+    say(`a service is running on ${dataDir}: ${joined}`),
+  );
   try {
     await requireKnownSchema(opened.target);
     return opened;
@@ -48,11 +47,29 @@ export async function openFsckDatabase(
   }
 }
 
+/**
+ * The same without a look at the schema.
+ *
+ * @param onJoined called when a service runs on the data directory
+ * @throws ServiceError when there is no database
+ */
+export async function openNamedDatabase(
+  { database }: Pick<Config, 'database'>,
+  given: { readonly databaseUrl?: string; readonly dataDir?: string },
+  threads: number,
+  onJoined: (dataDir: string) => void,
+): Promise<OpenedDatabase> {
+  const url = given.databaseUrl ?? (given.dataDir === undefined ? database.url : undefined);
+  return url === undefined
+    ? openDataDir(resolve(given.dataDir ?? database.dataDir), database.sharedBuffers, threads, onJoined)
+    : { target: { url }, shared: true, close: async () => {} };
+}
+
 async function openDataDir(
   dataDir: string,
   sharedBuffers: number,
   threads: number,
-  say: (message: string) => void,
+  onJoined: (dataDir: string) => void,
 ): Promise<OpenedDatabase> {
   if (!existsSync(clusterPath(dataDir)))
     throw new ServiceError(
@@ -69,7 +86,7 @@ async function openDataDir(
     return { target: server.target, shared: false, close: () => server.stop() };
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== 'DATA_DIRECTORY_IN_USE') throw error;
-    say(`a service is running on ${dataDir}: checking its database while it runs`);
+    onJoined(dataDir);
     return { target: runningServer(dataDir, error), shared: true, close: async () => {} };
   }
 }
@@ -101,7 +118,7 @@ function readLines(path: string): string[] {
 }
 
 /** Refuses a database that is newer than this version, or that still needs migrations. */
-async function requireKnownSchema(target: DatabaseTarget): Promise<void> {
+export async function requireKnownSchema(target: DatabaseTarget): Promise<void> {
   const sql = connectDatabase(target, { max: 1, applicationName: 'stateset-sequencer fsck' });
   try {
     await waitForDatabase(sql, { retriesMax: 0, retryDelayMs: 0, log: () => {} });

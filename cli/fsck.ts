@@ -90,7 +90,8 @@ const isEmptyChoice = ({ tenant, store }: Options, { counts, total }: FsckReport
 async function check(options: Options, signal: AbortSignal): Promise<FsckReport> {
   const processors = options.threads ?? availableParallelism();
   const say = (message: string) => void process.stderr.write(`${message}\n`);
-  const database = await openFsckDatabase(loadConfig(), options, processors, say);
+  const config = loadConfig();
+  const database = await openFsckDatabase(config, options, processors, say);
   const threads =
     options.threads ?? (database.shared ? Math.min(processors, SHARED_THREADS_MAX) : processors);
   const progress = createProgress(process.stderr);
@@ -102,6 +103,7 @@ async function check(options: Options, signal: AbortSignal): Promise<FsckReport>
       start: (setup) => createFsckPool(setup, threads),
       threads,
       signatures: options.signatures,
+      encryption: config.encryption,
       deep: options.deep,
       filter: { tenant: options.tenant, store: options.store },
       findingsMax: options.maxFindings,

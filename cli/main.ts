@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { formatConfigHelp } from '../engine/config/index.js';
+import { createAdminProgram } from './admin/program.js';
 import { addAgentCommands } from './agent.js';
 import { addFsckCommand } from './fsck.js';
 import { addSequencerKeyCommands } from './sequencer-key.js';
@@ -24,5 +25,7 @@ addAgentCommands(program);
 addSequencerKeyCommands(program);
 addVerifyCommand(program);
 addFsckCommand(program);
+
+program.addCommand(createAdminProgram('admin', VERSION));
 
 await program.parseAsync();

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { createBackgroundCommitter } from '../engine/commitments/index.js';
 import type { Config } from '../engine/config/index.js';
+import { type BreakerRegistry, DEFAULT_BREAKER } from '../engine/resilience/index.js';
 import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
 import { createLeadership } from '../engine/store/leadership.js';
 import { createTransparencyLoop } from '../engine/transparency/background.js';
@@ -16,6 +17,9 @@ export const BACKGROUND_CONNECTIONS = 2;
 /** Advisory lock of the process that does the background work; an arbitrary number of ours. */
 const BACKGROUND_LOCK = 0x5345_5150_524f_4f46n;
 
+/** A witness that takes longer than this is as good as silent. */
+const SLOW_WITNESS_MS = 5000;
+
 /** Starts the pool and the background work. */
 export function startProofs(deps: {
   readonly config: Config;
@@ -23,9 +27,10 @@ export function startProofs(deps: {
   /** Pool of {@link BACKGROUND_CONNECTIONS}. */
   readonly sql: Sql;
   readonly identity: GatewayIdentity;
+  readonly breakers: BreakerRegistry;
   readonly log: Logger;
 }) {
-  const { config, database, sql, identity, log } = deps;
+  const { config, database, sql, identity, breakers, log } = deps;
   const { origin, threads, witnesses, witnessQuorum, notaryIntervalMs } = config.transparency;
   const { statementTimeoutMs, lockTimeoutMs } = config.database;
   const pool = createProofPool({ database, statementTimeoutMs, lockTimeoutMs }, threads);
@@ -42,12 +47,15 @@ export function startProofs(deps: {
     witnesses,
     witnessQuorum,
     log: report,
+    guard: (name, call, failed) =>
+      breakers.of(name, { ...DEFAULT_BREAKER, slowCallMs: SLOW_WITNESS_MS }).run(call, failed),
   });
+  const leadership = createLeadership(database, BACKGROUND_LOCK, 'stateset-sequencer background');
   const loop = createTransparencyLoop({
     ...transparency,
     log: report,
     intervalMs: notaryIntervalMs,
-    leadership: createLeadership(database, BACKGROUND_LOCK, 'stateset-sequencer background'),
+    leadership,
   });
   const { eventsMax, intervalMs } = config.commitments;
   const committing = startCommitmentLoop(
@@ -57,6 +65,8 @@ export function startProofs(deps: {
   loop.start();
 
   return {
+    /** Whether this process does the background work. */
+    leads: () => leadership.leads,
     commitments,
     transparency,
     async stop(): Promise<void> {

@@ -50,6 +50,15 @@ export async function serve(): Promise<void> {
   };
   process.on('SIGINT', () => stop('SIGINT', 0));
   process.on('SIGTERM', () => stop('SIGTERM', 0));
+  // A renewed certificate is taken without a restart.
+  process.on('SIGHUP', () => {
+    try {
+      service?.reloadTls();
+      log.info('SIGHUP: the files of TLS were read again');
+    } catch (error) {
+      log.error({ err: error }, 'SIGHUP: the files of TLS are not used; those read before stay in force');
+    }
+  });
   process.on('uncaughtException', fatal);
   process.on('unhandledRejection', (reason) => {
     if (isLostSession(reason)) log.warn({ err: reason }, 'a database session ended');

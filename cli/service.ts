@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type Config, configWarnings } from '../engine/config/index.js';
-import { connectDatabase, type DatabaseTarget } from '../engine/store/connection.js';
+import { connectDatabase, type DatabaseTarget, type Sql } from '../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
 import { migrate } from '../engine/store/migrate.js';
 import { waitForDatabase } from '../engine/store/wait-for-database.js';
@@ -18,8 +18,10 @@ import { TAIL_CONNECTIONS } from '../workers/tail-messages.js';
 import { watchAgentKeys } from './agent-key-watch.js';
 import { keepAdminKey } from './data-dir.js';
 import { openKeyRing } from './key-ring.js';
+import { startOperations } from './operations.js';
 import { BACKGROUND_CONNECTIONS, startProofs } from './proofs.js';
 import { startStreams } from './streams.js';
+import { openServiceVault, type ServiceVault } from './vault/service-vault.js';
 
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -38,6 +40,8 @@ export interface Service {
   readonly publicKey: Uint8Array;
   /** Whether the administrator's key was made by the service (and is kept in DATA_DIR). */
   readonly ownAdminKey: boolean;
+  /** Reads the files of TLS again. @throws ServiceError CONFIGURATION_INVALID, in which case nothing has changed */
+  reloadTls(): void;
   /** Takes no more requests, finishes those under way, ends threads and database. */
   stop(): Promise<void>;
 }
@@ -64,14 +68,14 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       undo.push(() => pool.end({ timeout: 2 }));
       return pool;
     };
-    const sql = openPool(given.database.connectionsMax, 'stateset-sequencer');
-    await waitForDatabase(sql, {
+    const pool = openPool(given.database.connectionsMax, 'stateset-sequencer');
+    await waitForDatabase(pool, {
       retriesMax: given.database.startupRetriesMax,
       retryDelayMs: given.database.startupRetryDelayMs,
       log: (message) => log.info(message),
     });
     if (given.database.migrateOnStartup) {
-      const { applied } = await migrate(sql, MIGRATIONS);
+      const { applied } = await migrate(pool, MIGRATIONS);
       if (applied.length > 0) log.info({ applied }, 'database schema brought up to date');
     }
 
@@ -80,12 +84,17 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     const config: Config = ownAdminKey
       ? { ...given, auth: { ...given.auth, bootstrapAdminApiKey: keepAdminKey(dataDir) } }
       : given;
+    const instanceId = randomUUID();
+    const operations = await startOperations({ config, pool, version: VERSION, instanceId });
+    undo.push(() => operations.stop());
+    const { sql, breakers } = operations;
     const identity = await openKeyRing(config, sql);
+    const vault = await openServiceVault(sql, config.encryption, log);
+    vault.attach(sql);
 
     const backgroundSql = openPool(BACKGROUND_CONNECTIONS, 'stateset-sequencer background');
     const partitions = new Map<number, PartitionStats>();
     let gateway: ReturnType<typeof createGateway> | undefined;
-    const instanceId = randomUUID();
     const pipeline = await createPipeline(
       { config, database, identity: identity.worker, instanceId },
       {
@@ -93,6 +102,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
           partitions.set(partition, stats);
           for (const group of stats.recent) gateway?.metrics.observeGroup(group);
         },
+        onVerifyStats: (stats) => gateway?.metrics.observeVerify(stats),
         onLog: (level, message, details) => log[level](details, message),
         onFatal,
       },
@@ -106,7 +116,14 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     const streams = await startStreams({ config, database, sql, instanceId, pipeline, log, onFatal });
     undo.push(() => streams.stop());
 
-    const proofs = startProofs({ config, database, sql: backgroundSql, identity: identity.gateway, log });
+    const proofs = startProofs({
+      config,
+      database,
+      sql: backgroundSql,
+      identity: identity.gateway,
+      breakers,
+      log,
+    });
     undo.push(() => proofs.stop());
     const serving = createGateway({
       config,
@@ -115,24 +132,47 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
       ingest: pipeline,
       ...streams,
-      commitments: proofs.commitments,
+      ...openReplica(config, undo, vault),
+      operations: {
+        ...operations,
+        leaderships: () => [{ name: 'proofs', leader: proofs.leads() }],
+      },
+      commitments: operations.commitmentsOf(proofs.commitments),
       transparency: proofs.transparency,
       identity: identity.gateway,
       log,
       version: VERSION,
       readiness: () => ({ ready: true }),
-      collectStats: () => [...partitionStats(partitions.values()), ...streams.lag.collectStats()],
+      collectStats: () => [...partitionStats([...partitions.values()]), ...streams.lag.collectStats()],
     });
     gateway = serving;
+    operations.measureWith(serving.metrics);
     undo.push(() => serving.close());
     const { port, grpcPort } = await serving.listen();
     undo.push(() => serving.drain());
     const { id, publicKey } = identity.gateway;
-    return { port, grpcPort, sequencerId: id, publicKey, ownAdminKey, stop };
+    return { port, grpcPort, sequencerId: id, publicKey, ownAdminKey, reloadTls: serving.reloadTls, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The pool for reads that may be behind, if there is a replica. */
+function openReplica({ database }: Config, undo: (() => unknown)[], vault: ServiceVault): { readSql?: Sql } {
+  const { replica } = database;
+  if (replica === undefined) return {};
+  const readSql = connectDatabase(
+    { url: replica.url },
+    {
+      max: replica.connectionsMax,
+      applicationName: replica.applicationName,
+      statementTimeoutMs: replica.statementTimeoutMs,
+    },
+  );
+  undo.push(() => readSql.end({ timeout: 2 }));
+  vault.attach(readSql);
+  return { readSql };
 }
 
 async function openDatabase(
@@ -163,7 +203,8 @@ function connectionsNeeded({ database, sequencer, transparency }: Config): numbe
 }
 
 /** Sums over the partitions, under the names of `/metrics`. */
-function partitionStats(all: Iterable<PartitionStats>): GatewayStat[] {
+function partitionStats(all: readonly PartitionStats[]): GatewayStat[] {
+  const head = Math.max(0, ...all.map((stats) => stats.head));
   const sum = { groups: 0, failures: 0, fenced: 0, queuedEvents: 0, cpuMicros: 0 };
   for (const stats of all)
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += stats[name];
@@ -179,6 +220,8 @@ function partitionStats(all: Iterable<PartitionStats>): GatewayStat[] {
       help: 'Groups that found another owner of their partition',
       value: sum.fenced,
     },
+    { name: 'sequence_head', help: 'Largest head of a stream that this process has answered', value: head },
+    { name: 'head_sequence', help: 'Largest head of a stream that this process has answered', value: head },
     { name: 'partition_queued_events', help: 'Events waiting for a group', value: sum.queuedEvents },
     { name: 'partition_cpu_seconds', help: 'CPU time of the partition threads', value: sum.cpuMicros / 1e6 },
   ];

@@ -35,7 +35,12 @@ export async function startStreams(deps: {
 }): Promise<Streams> {
   const { config, database, sql, instanceId, pipeline, log } = deps;
   const tail = await startTail(
-    { database, instanceId, statementTimeoutMs: config.database.statementTimeoutMs },
+    {
+      database,
+      instanceId,
+      statementTimeoutMs: config.database.statementTimeoutMs,
+      encryption: config.encryption,
+    },
     config.sequencer.partitions,
     pipeline.connectTail,
     { onLog: (message, details) => log.warn(details, message), onFatal: deps.onFatal },

@@ -1,25 +1,35 @@
 import type { Logger } from 'pino';
+import { createClientAddressReader } from '../engine/access/index.js';
 import type { CommitmentService } from '../engine/commitments/index.js';
 import type { Config } from '../engine/config/index.js';
 import type { ConsumerGroups, CursorService } from '../engine/consumers/index.js';
 import type { Sql } from '../engine/store/connection.js';
 import type { SubscriptionHub } from '../engine/subscriptions/index.js';
 import type { IngestPort } from '../workers/ingest-port.js';
+import { createAuditor } from './audit.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import { createGrpcGateway } from './grpc/index.js';
 import { createAccessLog } from './http/access-log.js';
 import { createBodyBudget } from './http/body.js';
+import { createCors } from './http/cors.js';
+import { securityHeaders } from './http/security-headers.js';
 import { createServer } from './http/server.js';
+import { createTlsFront } from './http/tls-front.js';
 import type { GatewayIdentity } from './identity.js';
 import { chargeRate, createRateGate } from './limits/rate-gate.js';
 import { createRateLimiter } from './limits/rate-limit.js';
 import { createMetrics, type GatewayMetrics, type GatewayStat } from './metrics/metrics.js';
+import { breakerStats, cacheStats, poolStats } from './metrics/operations-stats.js';
+import type { Operations } from './operations.js';
 import { routeTable } from './routes/index.js';
 import type { TransparencyServices } from './transparency.js';
 import { createWebSocketGateway } from './ws/index.js';
 
 export type { GatewayIdentity, PublishedKey } from './identity.js';
 export type { GatewayMetrics, GatewayStat, GroupSample } from './metrics/metrics.js';
+export type { Operations } from './operations.js';
+export { startOpenTelemetry } from './telemetry/open-telemetry.js';
+export type { Tracing } from './telemetry/tracing.js';
 export type { TransparencyServices } from './transparency.js';
 
 /** What the gateway needs from its owner. */
@@ -40,6 +50,9 @@ export interface GatewayDeps {
   readonly version: string;
   /** Whether events can be taken; `reason` is shown to operators on `/ready`. */
   readiness(): { ready: boolean; reason?: string };
+  readonly operations?: Operations;
+  /** A replica for reads that may be behind. Unset: `sql`. */
+  readonly readSql?: Sql;
   /** Called for every `/metrics`. */
   collectStats?(): readonly GatewayStat[];
 }
@@ -48,6 +61,8 @@ export interface GatewayDeps {
 export interface Gateway {
   /** @throws Error when the address cannot be taken. */
   listen(): Promise<{ port: number; grpcPort: number | undefined }>;
+  /** Reads the files of TLS again. @throws ServiceError CONFIGURATION_INVALID, in which case nothing has changed */
+  reloadTls(): void;
   /** Takes no more connections or requests; resolves when the last request in progress has been answered. */
   drain(): Promise<void>;
   /** Ends all connections at once; resolves when nothing of the gateway uses the pools any more. They stay open. */
@@ -57,12 +72,21 @@ export interface Gateway {
 
 /** Builds the gateway. Nothing is served before `listen`. */
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { config, sql, ingest, log } = deps;
+  const { config, sql, ingest, log, operations = {} } = deps;
   const metrics = createMetrics(ingest, () => [
     ...(deps.collectStats?.() ?? []),
+    ...(operations.pool === undefined ? [] : poolStats(operations.pool.status())),
+    ...breakerStats(operations.breakers?.status() ?? []),
+    ...cacheStats(operations.caches?.() ?? []),
     ...webSocket.collectStats(),
     ...hubStats(deps.hub),
+    {
+      name: 'audit_events_logged',
+      help: 'Records in the audit log of the database, as last seen',
+      value: auditor.recordCount(),
+    },
   ]);
+  const auditor = createAuditor(deps);
   const accessLog = createAccessLog(log);
   const authenticator = createAuthenticator(config.auth, deps.authSql ?? sql, (err, what) =>
     log.warn({ err }, what),
@@ -71,11 +95,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let draining = false;
   const readiness = () => (draining ? { ready: false, reason: 'the service is stopping' } : deps.readiness());
 
+  const clientAddress = createClientAddressReader(config.auth.trustedProxies);
   const webSocket = createWebSocketGateway({
     ...deps,
+    clientAddress,
     authenticate: authenticator.authenticate,
     limitRate: (auth) => chargeRate(rateLimiter, auth),
     observeIngest: metrics.observeIngest,
+    tracing: operations.tracing,
   });
   const grpc = config.grpc.enabled
     ? createGrpcGateway({
@@ -85,13 +112,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
         metrics,
         readiness,
         onCall: metrics.observeCall,
+        tracing: operations.tracing,
       })
     : undefined;
+  const tls = config.http.tls === undefined ? undefined : createTlsFront(config.http.tls);
+  const gate = createRateGate(rateLimiter);
   const server = createServer({
     host: config.http.host,
     port: config.http.port,
     routes: routeTable({
       ...deps,
+      auditor,
       metrics,
       readiness,
     }),
@@ -100,7 +131,21 @@ export function createGateway(deps: GatewayDeps): Gateway {
     bodyBytesMax: config.limits.bodyBytesMax,
     bodyBudget: createBodyBudget(config.limits.inflightBytesMax, () => ingest.inflightBytes),
     authenticate: authenticator.authenticate,
-    rateGate: createRateGate(rateLimiter),
+    clientAddress,
+    rateGate(exchange) {
+      try {
+        gate(exchange);
+      } catch (error) {
+        metrics.observeRate(false);
+        throw error;
+      }
+      metrics.observeRate(true);
+    },
+    tls,
+    cors: createCors(config.http.corsOrigins),
+    headers: securityHeaders(tls !== undefined),
+    tracing: operations.tracing,
+    isOverloaded: () => operations.pool?.isExhausted() ?? false,
     attach: webSocket.attach,
     onDone(exchange, outcome) {
       metrics.observeRequest(exchange, outcome);
@@ -113,6 +158,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const { port } = await server.listen();
       return { port, grpcPort: (await grpc?.listen())?.port };
     },
+    reloadTls: () => tls?.reload(),
     async drain() {
       draining = true;
       // Who waits or follows is told where to go on; nothing else would end these answers.

@@ -2,11 +2,15 @@
 import { workerData } from 'piscina';
 import { type FsckSetup, openFsckWorker, type Task, type TaskResult } from '../engine/fsck/index.js';
 import { surviveLostSessions } from '../engine/store/lost-session.js';
+import { openVault } from '../engine/vault/index.js';
 import { fsckCrypto } from './fsck-crypto.js';
 import { nameThread } from './thread-name.js';
 
 nameThread('fsck');
 surviveLostSessions();
-const worker = await openFsckWorker(workerData as FsckSetup, fsckCrypto());
+const setup = workerData as FsckSetup;
+const worker = await openFsckWorker(setup, fsckCrypto(), (sql) =>
+  setup.encryption ? openVault(sql, setup.encryption)?.opener : undefined,
+);
 
 export default (task: Task): Promise<TaskResult> => worker.run(task);

@@ -19,8 +19,26 @@ export interface IngestRequest {
   readonly receipts: number;
   /** The connection: requests of one lane are sequenced in the order of submission. */
   readonly lane: number;
+  /** Set: the request is traced. Called just before `reply`, if its worker came to an end with it. */
+  readonly onTimings?: ((timings: IngestTimings) => void) | undefined;
   /** Called exactly once, on the main thread, never within `submit`. */
   reply(result: IngestReply): void;
+}
+
+/** Where a traced request was, and when: milliseconds since 1970, with fractions. */
+export interface IngestTimings {
+  /** A verify worker began with its bundle. */
+  readonly received: number;
+  /** Its events were verified and handed to their partition. */
+  readonly verified: number;
+  readonly partition: number;
+  /** The transaction of the group that decided it; 0 when no group did. */
+  readonly groupBegun: number;
+  readonly groupEnded: number;
+  /** Its last event was decided. */
+  readonly decided: number;
+  /** Its receipts were signed and its answer written. */
+  readonly rendered: number;
 }
 
 /** What became of an ingest request. `body` is the finished answer, written down as the request was. */
@@ -43,8 +61,10 @@ export type IngestReply =
 
 /** The pipeline as the gateway sees it. */
 export interface IngestPort {
-  /** `false`: over the in-flight limits (L8); nothing was taken and `reply` is never called. */
+  /** `false`: over the in-flight limits (L8), or over the tenant's part of them (L10); nothing was taken and `reply` is never called. */
   submit(request: IngestRequest): boolean;
   readonly inflightBytes: number;
   readonly inflightRequests: number;
+  /** What of it is a tenant's (32 hex digits; null: the operator's). Unset: not told apart. */
+  usageOf?(tenant: string | null): { readonly bytes: number; readonly requests: number };
 }

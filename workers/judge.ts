@@ -3,6 +3,7 @@
  * encoded as COPY rows. A verdict is a proposal: the partition may still find that the event is stored already, which is
  * why every event gets a content digest, even a rejected one.
  */
+import { type AgentPolicy, policyViolation } from '../engine/access/agent-policy.js';
 import {
   checkVesEnvelope,
   DOMAIN,
@@ -35,9 +36,11 @@ import {
   VES_ROW_FIXED_BYTES,
 } from '../engine/store/copy-row.js';
 import { writeEntityKeyPreimage } from '../engine/store/entity-key.js';
+import type { Sealer } from '../engine/vault/index.js';
 import { agentKeyName, type CachedKey, keyProblem } from './agent-key-cache.js';
 import { createSignatureVerifier, nativeSha256, sha256Into } from './native-crypto.js';
 import type { CreatedAtChoice, LegacyRequest, PreparedVesEvent, VesRequest } from './request-context.js';
+import { sealLegacy, sealVes } from './seal-payload.js';
 
 /** The cache's name of the key an envelope claims. */
 export function keyNameOf(envelope: VesEnvelope): string {
@@ -61,8 +64,9 @@ export interface Judge {
     builder: BatchBuilder,
     keyOf: (name: string) => CachedKey | undefined,
     nowMicros: number,
+    sealer?: Sealer,
   ): void;
-  legacy(request: LegacyRequest, from: number, to: number, builder: BatchBuilder): void;
+  legacy(request: LegacyRequest, from: number, to: number, builder: BatchBuilder, sealer?: Sealer): void;
 }
 
 /** Length of the label in front of a payload's hash preimage. */
@@ -187,7 +191,7 @@ export function createJudge(): Judge {
   }
 
   return {
-    ves(request, from, to, builder, keyOf, nowMicros) {
+    ves(request, from, to, builder, keyOf, nowMicros, sealer) {
       const { events, payloads, rejections, signingHashes, seenEvents, seenCommands } = request;
       // Tenant and agent are the same throughout a request: only the key id can change.
       let keyId = -1;
@@ -222,6 +226,9 @@ export function createJudge(): Judge {
           fault = contentFault(request, event);
           rejection = fault ?? authorFault(envelope, signingHash, cachedKey, nowMicros);
         }
+        // Last: whoever cannot sign for the agent learns nothing of what it may write.
+        if (request.policy !== undefined && !repeated && rejection === undefined)
+          rejection = policyFault(request.policy, event);
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
         else if (envelope.hasCommandId && remember(seenCommands, fixed, entry.commandOffset))
@@ -258,11 +265,13 @@ export function createJudge(): Judge {
           envelope.entityId.length +
           envelope.eventType.length +
           envelope.createdAt.length;
-        const place = builder.reserve(VES_ROW_FIXED_BYTES + payload.length + 3 * textUnits);
+        // Last of all: nothing is sealed that is not stored, and hashes and signatures are of the plain payload.
+        const stored = sealer ? sealVes(sealer, envelope, signingHash, payload) : payload;
+        const place = builder.reserve(VES_ROW_FIXED_BYTES + stored.length + 3 * textUnits);
         encodeVesRow(
           place.target,
           place.offset,
-          { envelope, payload, entityKey: entry.entityKey, signingHash },
+          { envelope, payload: stored, entityKey: entry.entityKey, signingHash },
           encoded,
         );
         entry.proof = encoded.proof;
@@ -271,7 +280,7 @@ export function createJudge(): Judge {
       }
     },
 
-    legacy(request, from, to, builder) {
+    legacy(request, from, to, builder, sealer) {
       const { events, rejections, seenEvents, seenCommands } = request;
       for (let i = from; i < to; i++) {
         const { envelope, canonical, canonicalProblem } = events[i]!;
@@ -287,7 +296,8 @@ export function createJudge(): Judge {
         const repeated = remember(seenEvents, fixed, LEGACY_FIXED.eventId);
         const rejection = repeated
           ? undefined
-          : legacyRejection(envelope, canonical, canonicalProblem, payload);
+          : (legacyRejection(envelope, canonical, canonicalProblem, payload) ??
+            legacyPolicyFault(request.policy, envelope, payload));
         if (repeated) entry.verdict = outcome.REPEATED_EVENT_ID;
         else if (rejection) entry.verdict = outcome.VERDICT_BASE + rejections.push(rejection) - 1;
         else if (envelope.hasCommandId && remember(seenCommands, fixed, LEGACY_FIXED.commandId))
@@ -313,10 +323,11 @@ export function createJudge(): Judge {
         writeEntityKey(fixed, LEGACY_FIXED.tenantId, envelope.entityType, envelope.entityId);
         const textUnits =
           envelope.entityType.length + envelope.entityId.length + envelope.eventType.length + 40;
+        const stored = sealer ? sealLegacy(sealer, envelope, payload) : payload;
         const place = builder.reserve(
-          LEGACY_ROW_FIXED_BYTES + payload.length + (envelope.signature?.length ?? 0) + 3 * textUnits,
+          LEGACY_ROW_FIXED_BYTES + stored.length + (envelope.signature?.length ?? 0) + 3 * textUnits,
         );
-        encodeLegacyRow(place.target, place.offset, legacyRow(envelope, payload, payloadHash), encoded);
+        encodeLegacyRow(place.target, place.offset, legacyRow(envelope, stored, payloadHash), encoded);
         entry.entity = encoded.entity;
         builder.event(entry, encoded.end);
       }
@@ -335,7 +346,7 @@ export function createJudge(): Judge {
     return Buffer.compare(hash, given) === 0 ? undefined : LEGACY_REJECTION.payloadHash();
   }
 
-  function legacyRow(envelope: LegacyEnvelope, payload: Buffer, payloadHash: Uint8Array) {
+  function legacyRow(envelope: LegacyEnvelope, payload: Uint8Array, payloadHash: Uint8Array) {
     const id = (offset: number) => envelope.fixed.subarray(offset, offset + 16);
     return {
       envelopeVersion: envelope.envelopeVersion,
@@ -355,6 +366,39 @@ export function createJudge(): Judge {
       entityKey: entry.entityKey,
     };
   }
+}
+
+/** What the agent's policy has against an event. */
+function policyFault(
+  policy: AgentPolicy,
+  { envelope, payloadStart, payloadEnd }: PreparedVesEvent,
+): Rejection | undefined {
+  const violation = policyViolation(policy, {
+    eventType: envelope.eventType,
+    entityType: envelope.entityType,
+    hasBaseVersion: envelope.baseVersion !== undefined,
+    payloadBytes: payloadEnd - payloadStart,
+  });
+  return violation === undefined ? undefined : VES_REJECTION.policy(violation);
+}
+
+/** The same for the older stream, so that a policy cannot be walked around there. */
+function legacyPolicyFault(
+  policy: AgentPolicy | undefined,
+  { eventType, entityType, baseVersion }: LegacyEnvelope,
+  payload: Uint8Array,
+): Rejection | undefined {
+  if (policy === undefined) return undefined;
+  const hasBaseVersion = baseVersion !== undefined;
+  const violation = policyViolation(policy, {
+    eventType,
+    entityType,
+    hasBaseVersion,
+    payloadBytes: payload.length,
+  });
+  return violation === undefined
+    ? undefined
+    : LEGACY_REJECTION.unauthorized(`policy_violation: ${violation}`);
 }
 
 /** Adds 16 bytes to the set; true when they were in it. */

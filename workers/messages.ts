@@ -50,9 +50,9 @@ export type Codec = (typeof CODECS)[number];
 
 /**
  * Numbers per request in {@link VerifyTask.requests}: kind · scope index · offset · length · deadline (ms since epoch) ·
- * receipts wanted · index in {@link CODECS}.
+ * receipts wanted · index in {@link CODECS} · whether it is traced (1 or 0).
  */
-export const TASK_NUMBERS = 7;
+export const TASK_NUMBERS = 8;
 
 /** A bundle of request bodies for one verify worker. */
 export interface VerifyTask {
@@ -69,6 +69,25 @@ export interface VerifyResult {
   readonly bodies: ArrayBuffer;
   readonly requests: Float64Array;
   readonly errors: readonly RequestError[];
+  /** {@link TIMING_NUMBERS} per traced request. */
+  readonly timings: Float64Array;
+  /** What the worker did since it last said so; about once a second. */
+  readonly stats: VerifyStats | undefined;
+}
+
+/**
+ * Numbers per request in {@link VerifyResult.timings}: request in the bundle · received · verified · partition · group begun · group ended ·
+ * decided · rendered. Times are milliseconds since 1970 with fractions; 0: it did not come to that.
+ */
+export const TIMING_NUMBERS = 8;
+
+/** What a verify worker did in a while. */
+export interface VerifyStats {
+  events: number;
+  /** Time of each bundle in milliseconds until it was handed over, and from then until its last decision. Bounded. */
+  bundles: { readonly verifyMs: number; readonly sequenceMs: number }[];
+  /** Events that the worker itself rejected, by reason. */
+  rejections: Record<string, number>;
 }
 
 /** A request that failed as a whole. */
@@ -114,8 +133,10 @@ export interface PartitionStats {
   queuedEvents: number;
   /** Sum of the commit times in milliseconds. */
   commitMs: number;
-  /** Sizes and times of the groups since the last report. */
-  recent: { events: number; ms: number }[];
+  /** Sizes and times of the groups since the last report, and the events that waited when they were committed. */
+  recent: { events: number; ms: number; queued: number }[];
+  /** Largest head of a stream that was answered. */
+  head: number;
   /** CPU time of the thread in microseconds. */
   cpuMicros: number;
 }
@@ -136,6 +157,8 @@ export interface OutcomeMessage {
   /** What the groups added to their logs, for group receipts. */
   readonly trees: readonly GroupTree[];
   readonly sequencers: readonly (readonly [batchId: number, slot: number, event: number, id: string])[];
+  /** The last group: its partition, and when its transaction began and ended (milliseconds since 1970). */
+  readonly group: readonly [partition: number, begun: number, ended: number];
 }
 
 /** Broadcast to all verify workers: what to forget of the agents' keys. */

@@ -2,13 +2,14 @@
  * The main thread's end of the hot path: gathers request bodies into bundles, hands them to the verify pool, answers. It
  * never looks into a body.
  *
- * Coalescing needs no timer: a bundle leaves at the end of the turn while its worker has room, otherwise it grows until a
- * bundle comes back. Requests of one lane (connection) go to one worker while any of them is under way, and a worker
+ * Coalescing needs no timer: what came in a turn leaves at its end while its worker has room, otherwise it waits and is joined by
+ * more until a bundle comes back; tenants take turns. Requests of one lane (connection) go to one worker while any of them is under way, and a worker
  * hands bundles on in order, so they reach their stream in the order of submission.
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
+import { createShares, STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
+import { type Bundle, type BundleQueue, createBundleQueue, type HeldRequest } from './bundle-queue.js';
 import type { IngestPort, IngestRequest } from './ingest-port.js';
 import {
   CODECS,
@@ -21,13 +22,17 @@ import {
   type PortsMessage,
   RESULT_NUMBERS,
   TASK_NUMBERS,
+  TIMING_NUMBERS,
   type VerifyResult,
+  type VerifyStats,
   type VerifyTask,
   type WorkerSetup,
 } from './messages.js';
 
 export interface PipelineEvents {
   onStats(partition: number, stats: PartitionStats): void;
+  /** About once a second per worker. */
+  onVerifyStats?(stats: VerifyStats): void;
   onLog(level: 'info' | 'warn' | 'error', message: string, details: object): void;
   /** A partition's thread died: the process cannot go on. */
   onFatal(error: Error): void;
@@ -42,28 +47,21 @@ export interface Pipeline extends IngestPort {
   close(): Promise<void>;
 }
 
-/** Bundles under way per verify worker: one being verified, the others waiting for their group or the next turn. */
-const BUNDLES_PER_WORKER = 4;
-/** A bundle is closed at this size, so that its first request does not wait for the verification of too many others. */
-const BUNDLE_BYTES = 192 * 1024;
+/** Bundles of one tenant under way per verify worker: one being verified, the others waiting for their group or the next turn. */
+const TENANT_BUNDLES_MAX = 4;
+/** The same for all tenants: the others find room beside one who floods, and another one. */
+const WORKER_BUNDLES_MAX = 12;
 const VERIFY_NICENESS = 5;
-const ARENA_BYTES_MIN = 16 * 1024;
-
-/** A bundle being filled. */
-interface Bundle {
-  arena: Uint8Array<ArrayBuffer>;
-  bytes: number;
-  readonly requests: IngestRequest[];
-  /** Offset and length of each body: the bodies themselves may be gone by the time the bundle leaves. */
-  readonly places: { readonly offset: number; readonly length: number }[];
-}
+/** Whose turn the operator's requests take, whose credentials belong to no tenant. */
+const OPERATOR = '';
 
 /** One verify worker as the dispatcher sees it. */
 interface Lane {
   readonly slot: number;
+  readonly waiting: BundleQueue;
   underWay: number;
-  /** Bundles in order; the last one is open. */
-  readonly waiting: Bundle[];
+  /** Bundles under way by tenant. */
+  readonly tenants: Map<string, number>;
   requests: number;
 }
 
@@ -71,7 +69,9 @@ interface Lane {
 export async function createPipeline(setup: WorkerSetup, events: PipelineEvents): Promise<Pipeline> {
   const { config } = setup;
   const { verifyThreads, partitions } = config.sequencer;
-  const { inflightBytesMax, inflightRequestsMax } = config.limits;
+  const { limits } = config;
+  const inflightBytes = createShares(limits.inflightBytesMax, limits.tenantInflightBytesMax);
+  const inflightRequests = createShares(limits.inflightRequestsMax, limits.tenantInflightRequestsMax);
 
   const partitionThreads = await Promise.all(
     Array.from({ length: partitions }, (_, partition) => startPartition(setup, partition, events)),
@@ -83,7 +83,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     filename: new URL('./verify.js', import.meta.url).href,
     minThreads: verifyThreads,
     maxThreads: verifyThreads,
-    concurrentTasksPerWorker: BUNDLES_PER_WORKER,
+    concurrentTasksPerWorker: WORKER_BUNDLES_MAX,
     // A worker that sleeps in Atomics.wait would not see the outcomes that arrive on its other ports.
     atomics: 'disabled',
     // Verification is most of the work and the only part that may wait: a commit or an answer must not queue behind it.
@@ -106,33 +106,34 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
 
   const workers: Lane[] = Array.from({ length: verifyThreads }, (_, slot) => ({
     slot,
+    waiting: createBundleQueue(),
     underWay: 0,
-    waiting: [],
+    tenants: new Map<string, number>(),
     requests: 0,
   }));
-  /** Connections with requests under way: the worker they are bound to and how many. */
-  const bound = new Map<number, { worker: Lane; requests: number }>();
+  /** Connections with requests under way: the worker they are bound to, how many, and whose turns they take. */
+  const bound = new Map<number, { worker: Lane; requests: number; turns: string }>();
   const channel = new BroadcastChannel(KEY_CACHE_CHANNEL);
   channel.unref();
-  let inflightBytes = 0;
-  let inflightRequests = 0;
   let closing = false;
   let flushing = false;
   let idle: () => void = () => {};
 
   function submit(request: IngestRequest): boolean {
     const { body, lane } = request;
+    const tenant = tenantOf(request);
+    const fits = inflightBytes.fits(tenant, body.length) && inflightRequests.fits(tenant, 1);
     // L8: one request is always taken, however large; a full house refuses.
-    const full = inflightBytes + body.length > inflightBytesMax || inflightRequests >= inflightRequestsMax;
-    if (closing || (full && inflightRequests > 0)) return false;
-    inflightBytes += body.length;
-    inflightRequests++;
-    const binding = bound.get(lane);
-    const worker = binding?.worker ?? leastBusy();
+    if (closing || (!fits && inflightRequests.total > 0)) return false;
+    inflightBytes.add(tenant, body.length);
+    inflightRequests.add(tenant, 1);
+    let binding = bound.get(lane);
     if (binding) binding.requests++;
-    else bound.set(lane, { worker, requests: 1 });
+    else bound.set(lane, (binding = { worker: leastBusy(), requests: 1, turns: tenant }));
+    const { worker, turns } = binding;
     worker.requests++;
-    append(worker, request);
+    // The connection's turns, so that its requests stay in order whatever credentials they come with.
+    worker.waiting.push(turns, request);
     if (!flushing) {
       flushing = true;
       setImmediate(flush);
@@ -146,39 +147,21 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     return best;
   }
 
-  function append(worker: Lane, request: IngestRequest): void {
-    const { body } = request;
-    let bundle = worker.waiting.at(-1);
-    if (!bundle || (bundle.bytes > 0 && bundle.bytes + body.length > BUNDLE_BYTES)) {
-      bundle = {
-        arena: new Uint8Array(Math.max(ARENA_BYTES_MIN, body.length)),
-        bytes: 0,
-        requests: [],
-        places: [],
-      };
-      worker.waiting.push(bundle);
-    }
-    if (bundle.bytes + body.length > bundle.arena.length) {
-      const larger = new Uint8Array(Math.max(bundle.arena.length * 2, bundle.bytes + body.length));
-      larger.set(bundle.arena.subarray(0, bundle.bytes));
-      bundle.arena = larger;
-    }
-    bundle.arena.set(body, bundle.bytes);
-    bundle.places.push({ offset: bundle.bytes, length: body.length });
-    bundle.requests.push(request);
-    bundle.bytes += body.length;
-  }
-
   function flush(): void {
     flushing = false;
     for (const worker of workers) {
-      while (worker.underWay < BUNDLES_PER_WORKER && worker.waiting.length > 0)
-        void run(worker, worker.waiting.shift()!);
+      const mayGo = (tenant: string) => (worker.tenants.get(tenant) ?? 0) < TENANT_BUNDLES_MAX;
+      while (worker.underWay < WORKER_BUNDLES_MAX) {
+        const bundle = worker.waiting.next(mayGo);
+        if (bundle === undefined) break;
+        void run(worker, bundle);
+      }
     }
   }
 
   async function run(worker: Lane, bundle: Bundle): Promise<void> {
     worker.underWay++;
+    for (const tenant of bundle.tenants) worker.tenants.set(tenant, (worker.tenants.get(tenant) ?? 0) + 1);
     let result: VerifyResult | undefined;
     try {
       const task = toTask(bundle);
@@ -188,15 +171,22 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
       events.onLog('error', 'a bundle of requests was lost with its worker', { cause: String(error) });
     }
     worker.underWay--;
+    for (const tenant of bundle.tenants) {
+      const left = worker.tenants.get(tenant)! - 1;
+      if (left > 0) worker.tenants.set(tenant, left);
+      else worker.tenants.delete(tenant);
+    }
     finish(worker, bundle, result);
-    if (worker.waiting.length > 0) flush();
+    if (worker.waiting.size > 0) flush();
   }
 
   function finish(worker: Lane, bundle: Bundle, result: VerifyResult | undefined): void {
+    if (result?.stats) events.onVerifyStats?.(result.stats);
+    if (result) tellTimings(bundle.requests, result.timings);
     const errorsByRequest = new Map(result?.errors.map((error) => [error.request, error]));
-    bundle.requests.forEach((request, i) => {
-      inflightBytes -= bundle.places[i]!.length;
-      inflightRequests--;
+    bundle.requests.forEach(({ request, body: { length: bodyBytes } }, i) => {
+      inflightBytes.remove(tenantOf(request), bodyBytes);
+      inflightRequests.remove(tenantOf(request), 1);
       worker.requests--;
       release(request.lane);
       const error = errorsByRequest.get(i);
@@ -213,7 +203,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
         request.reply({ ok: true, body, accepted: accepted!, rejected: rejected!, replayed: replayed! });
       }
     });
-    if (closing && inflightRequests === 0) idle();
+    if (closing && inflightRequests.total === 0) idle();
   }
 
   function release(lane: number): void {
@@ -223,7 +213,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
 
   async function close(): Promise<void> {
     closing = true;
-    if (inflightRequests > 0) {
+    if (inflightRequests.total > 0) {
       await new Promise<void>((resolve) => {
         idle = resolve;
       });
@@ -236,11 +226,15 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   return {
     submit,
     get inflightBytes() {
-      return inflightBytes;
+      return inflightBytes.total;
     },
     get inflightRequests() {
-      return inflightRequests;
+      return inflightRequests.total;
     },
+    usageOf: (tenant) => ({
+      bytes: inflightBytes.held(tenant ?? OPERATOR),
+      requests: inflightRequests.held(tenant ?? OPERATOR),
+    }),
     connectTail(partition, port) {
       partitionThreads[partition]!.postMessage({ type: 'tail', port } satisfies PartitionMessage, [port]);
     },
@@ -252,20 +246,46 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
 const LOST_BUNDLE =
   'The request was lost inside the service and may or may not be stored; sending the same events again is safe and gives their receipts';
 
+const tenantOf = ({ scope }: IngestRequest): string => scope.tenant ?? OPERATOR;
+
+function tellTimings(requests: readonly HeldRequest[], timings: Float64Array): void {
+  for (let at = 0; at < timings.length; at += TIMING_NUMBERS) {
+    const [request, received, verified, partition, groupBegun, groupEnded, decided, rendered] =
+      timings.subarray(at, at + TIMING_NUMBERS) as unknown as Timings;
+    requests[request]!.request.onTimings?.({
+      received,
+      verified,
+      partition,
+      groupBegun,
+      groupEnded,
+      decided,
+      rendered,
+    });
+  }
+}
+
+/** See TIMING_NUMBERS. */
+type Timings = readonly [number, number, number, number, number, number, number, number];
+
 function toTask(bundle: Bundle): VerifyTask {
   const requests = new Float64Array(bundle.requests.length * TASK_NUMBERS);
-  const scopes: IngestScope[] = [];
-  bundle.requests.forEach((request, i) => {
-    let scope = scopes.indexOf(request.scope);
-    if (scope === -1) scope = scopes.push(request.scope) - 1;
+  const bodies = new Uint8Array(bundle.bytes);
+  const scopes = new Map<IngestScope, number>();
+  let offset = 0;
+  bundle.requests.forEach(({ request, body }, i) => {
+    const scope = scopes.get(request.scope) ?? scopes.size;
+    scopes.set(request.scope, scope);
     const kind = request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY;
-    const { offset, length } = bundle.places[i]!;
+    const codec = CODECS.indexOf(request.codec);
+    const isTraced = request.onTimings === undefined ? 0 : 1;
+    bodies.set(body, offset);
     requests.set(
-      [kind, scope, offset, length, request.deadlineMs, request.receipts, CODECS.indexOf(request.codec)],
+      [kind, scope, offset, body.length, request.deadlineMs, request.receipts, codec, isTraced],
       i * TASK_NUMBERS,
     );
+    offset += body.length;
   });
-  return { bodies: bundle.arena.buffer, requests, scopes };
+  return { bodies: bodies.buffer, requests, scopes: [...scopes.keys()] };
 }
 
 async function startPartition(

@@ -1,4 +1,5 @@
 /** A request inside a verify worker, from its bytes to its reply. */
+import type { AgentPolicy } from '../engine/access/agent-policy.js';
 import { type ErrorCode, ServiceError } from '../engine/errors/index.js';
 import {
   encodeHex,
@@ -77,6 +78,8 @@ export interface RequestBase {
   readonly seenEvents: Set<string>;
   readonly seenCommands: Set<string>;
   outcome: RequestOutcome | undefined;
+  /** What its agent may write; unset: anything. */
+  policy?: AgentPolicy | undefined;
   readonly proto?: ProtoParts;
 }
 

@@ -38,6 +38,8 @@ const QUEUED_GROUPS_MAX = 8;
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1_000;
 const REPORT_INTERVAL_MS = 1_000;
+/** L8: groups told of in one report. */
+const GROUPS_REPORTED_MAX = 10_000;
 
 surviveLostSessions();
 
@@ -65,6 +67,7 @@ const stats: PartitionStats = {
   queuedEvents: 0,
   commitMs: 0,
   recent: [],
+  head: 0,
   cpuMicros: 0,
 };
 
@@ -86,6 +89,10 @@ const committer = createCommitter({
   committed: feed.publish,
   observe,
 });
+
+/** The last group's transaction, in milliseconds since 1970. */
+let groupBegun = 0;
+let groupEnded = 0;
 
 /** Where a submission came from. */
 interface Origin {
@@ -125,6 +132,7 @@ function flush(): void {
     for (const { submission, batchId } of answers) {
       const slot = requestSlot(submission.batch, submission.request);
       const { events, head, sequencers: others, trees: mine = [] } = submission.outcome;
+      if (head > stats.head) stats.head = head;
       outcomes.set([batchId, slot, head, events.length / outcome.EVENT_NUMBERS, mine.length], at);
       at += 5;
       for (const tree of mine) {
@@ -135,9 +143,9 @@ function flush(): void {
       at += events.length;
       if (others) for (const [event, id] of others) sequencers.push([batchId, slot, event, id]);
     }
-    port.postMessage({ outcomes, sequencers, trees: [...trees.keys()] } satisfies OutcomeMessage, [
-      outcomes.buffer,
-    ]);
+    const group = [partition, groupBegun, groupEnded] as const;
+    const message: OutcomeMessage = { outcomes, sequencers, trees: [...trees.keys()], group };
+    port.postMessage(message, [outcomes.buffer]);
   }
   outbox.clear();
 }
@@ -147,7 +155,10 @@ function observe({ result, events, durationMs, error }: GroupReport): void {
     stats.groups++;
     stats.events += events;
     stats.commitMs += durationMs;
-    stats.recent.push({ events, ms: durationMs });
+    if (stats.recent.length < GROUPS_REPORTED_MAX)
+      stats.recent.push({ events, ms: durationMs, queued: committer.queuedEvents });
+    groupEnded = performance.timeOrigin + performance.now();
+    groupBegun = groupEnded - durationMs;
     return;
   }
   if (result === 'empty') return;

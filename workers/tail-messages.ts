@@ -1,5 +1,6 @@
 /** What the tail's thread and the partitions' threads say to each other. */
 import type { MessagePort } from 'node:worker_threads';
+import type { Config } from '../engine/config/index.js';
 import type { DatabaseTarget } from '../engine/store/connection.js';
 import type { CommittedPiece } from '../engine/subscriptions/index.js';
 
@@ -10,6 +11,8 @@ export const TAIL_CONNECTIONS = 4;
 export interface TailSetup {
   readonly database: DatabaseTarget;
   readonly statementTimeoutMs: number;
+  /** Unset: payloads are in clear text. */
+  readonly encryption?: Config['encryption'];
   readonly instanceId: string;
   /** One per partition, in order. */
   readonly partitions: readonly MessagePort[];

@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { partitionOf } from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
 import { surviveLostSessions } from '../engine/store/lost-session.js';
+import { attachOpener } from '../engine/store/sealed-payload.js';
 import {
   type CommitWatch,
   createJsonEncoder,
@@ -12,7 +13,9 @@ import {
   type TailAnswer,
   type TailRequest,
 } from '../engine/subscriptions/index.js';
+import { openVault } from '../engine/vault/index.js';
 import { sha256Into } from './native-crypto.js';
+import { createPieceOpener } from './open-pieces.js';
 import {
   type CommitCommand,
   type CommitNews,
@@ -34,6 +37,9 @@ const sql = connectDatabase(setup.database, {
   statementTimeoutMs: setup.statementTimeoutMs,
 });
 
+const vault = setup.encryption && openVault(sql, setup.encryption);
+if (vault) attachOpener(sql, vault.opener);
+
 const tail = createTail({
   sql,
   encoders: {
@@ -47,6 +53,12 @@ const tail = createTail({
   onError: (error, message) =>
     report({ type: 'log', message, cause: error instanceof Error ? error.message : String(error) }),
 });
+
+const committed = vault
+  ? createPieceOpener(sql, tail.committed, (error) =>
+      report({ type: 'log', message: 'cannot open payloads just committed', cause: String(error) }),
+    )
+  : tail.committed;
 
 function post(answer: TailAnswer): void {
   const transfer =
@@ -65,7 +77,7 @@ function watchCommits(partitions: readonly MessagePort[]): CommitWatch {
   let ackIds = 0;
   for (const port of partitions)
     port.on('message', (news: CommitNews) => {
-      if (news.type === 'committed') for (const piece of news.pieces) tail.committed(piece);
+      if (news.type === 'committed') for (const piece of news.pieces) committed(piece);
       else {
         acks.get(news.ack)?.();
         acks.delete(news.ack);

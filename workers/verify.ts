@@ -3,12 +3,13 @@
  * In between the good events travel to the partition threads through ports of their own and come back as outcomes.
  *
  * Tasks overlap (while one waits for its group, the next is verified), but the first half of a task — read, judge, hand
- * over — runs strictly in the order of arrival, so that requests of one connection reach their stream in order.
+ * over — runs one at a time and, within a tenant, in the order of arrival, so that requests of one connection reach their stream in
+ * order.
  */
 import { MessageChannel, type MessagePort, parentPort, threadId } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
-import { toServiceError } from '../engine/errors/index.js';
-import { FIXED } from '../engine/protocol/index.js';
+import { ServiceError, toServiceError } from '../engine/errors/index.js';
+import { encodeHex, FIXED } from '../engine/protocol/index.js';
 import {
   type BatchBuilder,
   createBatchBuilder,
@@ -20,7 +21,10 @@ import {
 } from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
 import { surviveLostSessions } from '../engine/store/lost-session.js';
+import { openVault, type Sealer } from '../engine/vault/index.js';
 import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-key-cache.js';
+import { createAgentPolicyCache } from './agent-policy-cache.js';
+import { findPolicies } from './find-policies.js';
 import { createJudge, keyNameOf } from './judge.js';
 import {
   type BatchMessage,
@@ -41,6 +45,8 @@ import { createRequestReaders } from './prepare.js';
 import { createRenderer, type Rendered } from './render.js';
 import { type PreparedRequest, refuse, requestError } from './request-context.js';
 import { nameThread } from './thread-name.js';
+import { createTurns } from './turns.js';
+import { createVerifyReport } from './verify-report.js';
 
 /** Events judged before the thread looks at its ports again, and before a batch is handed over early. */
 const EVENTS_PER_TURN = 64;
@@ -59,7 +65,9 @@ const sql = connectDatabase(setup.database, {
 });
 const keys = createAgentKeyCache(sql, config.auth.agentKeyCacheMax);
 const { readVes, readLegacy } = createRequestReaders(config.limits, config.sequencer.strictFormat);
+const policies = createAgentPolicyCache(sql, config.auth.agentKeyCacheMax);
 const judge = createJudge();
+const vault = openVault(sql, config.encryption);
 const render = createRenderer(identity, config.transparency.origin);
 const builders: BatchBuilder[] = [];
 const ports: MessagePort[] = [];
@@ -71,11 +79,20 @@ interface Awaited {
 }
 const awaited = new Map<number, Awaited>();
 let batchIds = 0;
+/** Traced requests under way, and the group that decided them. */
+const traced = new Map<PreparedRequest, OutcomeMessage['group']>();
+const NO_GROUP: OutcomeMessage['group'] = [0, 0, 0];
+const report = createVerifyReport();
+const nowMs = () => performance.timeOrigin + performance.now();
 
 connectPorts();
 
 const broadcast = new BroadcastChannel(KEY_CACHE_CHANNEL);
-broadcast.onmessage = (event) => keys.receive((event as { data: KeyCacheMessage }).data);
+broadcast.onmessage = (event) => {
+  const { data } = event as { data: KeyCacheMessage };
+  keys.receive(data);
+  policies.receive(data);
+};
 broadcast.unref();
 
 function connectPorts(): void {
@@ -90,7 +107,7 @@ function connectPorts(): void {
   parentPort!.postMessage({ type: 'ports', ports: remote } satisfies PortsMessage, remote);
 }
 
-function receiveOutcomes({ outcomes, sequencers, trees }: OutcomeMessage): void {
+function receiveOutcomes({ outcomes, sequencers, trees, group }: OutcomeMessage): void {
   for (const [batchId, slot, event, id] of sequencers) {
     const request = awaited.get(batchId)?.requests.get(slot);
     if (!request) continue;
@@ -111,6 +128,7 @@ function receiveOutcomes({ outcomes, sequencers, trees }: OutcomeMessage): void 
         sequencers: request.outcome?.sequencers,
         trees: Array.from(outcomes.subarray(at + 5, firstEvent), (tree) => trees[tree]!),
       };
+      if (traced.size > 0 && traced.has(request)) traced.set(request, group);
       batch.requests.delete(slot);
       if (batch.requests.size === 0) awaited.delete(batchId);
       batch.decided();
@@ -121,14 +139,25 @@ function receiveOutcomes({ outcomes, sequencers, trees }: OutcomeMessage): void 
 
 type OutcomeHead = readonly [batchId: number, slot: number, head: number, events: number, trees: number];
 
-/** The order of arrival: each task's first half waits for the one before it. */
-let turn: Promise<unknown> = Promise.resolve();
+/** Each task's first half waits for its turn, and runs alone. */
+const turns = createTurns();
+
+/** Whose events a task holds; undefined: maybe anybody's. */
+function tenantsOf({ scopes }: VerifyTask): ReadonlySet<string> | undefined {
+  const tenants = new Set<string>();
+  for (const { tenant } of scopes) {
+    if (tenant === null) return undefined;
+    tenants.add(tenant);
+  }
+  return tenants;
+}
 
 /** Piscina's entry: a bundle in, its replies out. */
 export default async function verify(task: VerifyTask): Promise<VerifyResult> {
   const count = task.requests.length / TASK_NUMBERS;
   const errors: RequestError[] = [];
   const requests: (PreparedRequest | undefined)[] = new Array(count);
+  let received = 0;
   let undecided = 0;
   let allDecided: () => void = () => {};
   const whenDecided = new Promise<void>((resolve) => {
@@ -138,29 +167,38 @@ export default async function verify(task: VerifyTask): Promise<VerifyResult> {
     if (--undecided === 0) allDecided();
   };
 
-  const mine = turn.then(async () => {
+  const mine = turns.wait(tenantsOf(task)).then(async (turn) => {
+    received = nowMs();
     prepareAll(task, requests, errors);
+    await findPolicies(policies, requests, errors);
     const agentKeys = await findKeys(requests, errors);
+    const sealers = await findSealers(requests, errors);
     undecided = 1; // held open until everything is handed over
     await judgeAll(
       requests,
       agentKeys,
+      sealers,
       (n) => {
         undecided += n;
       },
       decided,
     );
+    turn.done();
   });
-  turn = mine;
   // A fault in here may leave half a request in a builder. The thread ends, the pool starts a fresh one, and the main
   // thread tells the clients that their outcome is unknown.
   await mine.catch((error) => {
     console.error('verify worker:', error);
     process.exit(1);
   });
+  const verified = nowMs();
   decided();
   await whenDecided;
-  return finish(requests, errors);
+  const decidedAt = nowMs();
+  report.bundle(requests, verified - received, decidedAt - verified);
+  return finish(requests, errors, (rendered) =>
+    timingsOf(task, requests, { received, verified, decided: decidedAt, rendered }),
+  );
 }
 
 function prepareAll(
@@ -170,7 +208,7 @@ function prepareAll(
 ): void {
   const nowMs = Date.now();
   for (let i = 0; i < requests.length; i++) {
-    const [kind, scopeIndex, offset, length, deadlineMs, receipts, codec] = task.requests.subarray(
+    const [kind, scopeIndex, offset, length, deadlineMs, receipts, codec, isTraced] = task.requests.subarray(
       i * TASK_NUMBERS,
       (i + 1) * TASK_NUMBERS,
     );
@@ -186,7 +224,9 @@ function prepareAll(
     };
     try {
       if (deadlineMs! <= nowMs) refuse('OVERLOADED', 'The request waited too long; nothing of it was stored');
-      requests[i] = kind === STREAM_VES ? readVes(arrival) : readLegacy(arrival);
+      const request = kind === STREAM_VES ? readVes(arrival) : readLegacy(arrival);
+      requests[i] = request;
+      if (isTraced === 1) traced.set(request, NO_GROUP);
     } catch (error) {
       errors.push(requestError(i, error));
     }
@@ -225,9 +265,48 @@ async function findKeys(
   }
 }
 
+/** What seals the payloads of the bundle, by tenant; undefined where payloads are stored as they are. */
+async function findSealers(
+  requests: (PreparedRequest | undefined)[],
+  errors: RequestError[],
+): Promise<ReadonlyMap<string, Sealer | ServiceError> | undefined> {
+  if (!vault) return undefined;
+  const tenants = requests.map((request) => request?.events[0] && tenantOf(request.events[0].envelope));
+  const refuse = (slot: number, code: RequestError['code'], message: string) => {
+    requests[slot] = undefined;
+    errors.push({ request: slot, code, message });
+  };
+  const wanted = [...new Set(tenants.filter((tenant) => tenant !== undefined))];
+  let sealers: ReadonlyMap<string, Sealer | ServiceError> | undefined;
+  try {
+    sealers = await vault.sealers.find(wanted);
+  } catch {
+    // The database's own error says nothing to clients.
+  }
+  tenants.forEach((tenant, slot) => {
+    if (tenant === undefined || requests[slot] === undefined) return;
+    const sealer = sealers?.get(tenant);
+    if (sealer === undefined) refuse(slot, 'SERVICE_UNAVAILABLE', NO_SEALER);
+    else if (sealer instanceof ServiceError) refuse(slot, sealer.code, sealer.message);
+  });
+  return sealers ?? new Map();
+}
+
+const NO_SEALER =
+  'The keys that encrypt payloads cannot be read because the database is unavailable; nothing was stored';
+
+const tenantOf = ({
+  fixed,
+  fixedOffset,
+}: {
+  readonly fixed: Uint8Array;
+  readonly fixedOffset: number;
+}): string => encodeHex(fixed, fixedOffset + FIXED.tenantId, fixedOffset + FIXED.tenantId + 16);
+
 async function judgeAll(
   requests: (PreparedRequest | undefined)[],
   agentKeys: ReadonlyMap<string, CachedKey>,
+  sealers: ReadonlyMap<string, Sealer | ServiceError> | undefined,
   expect: (requests: number) => void,
   decided: () => void,
 ): Promise<void> {
@@ -254,6 +333,10 @@ async function judgeAll(
     const store = ids.fixed.subarray(ids.fixedOffset + FIXED.storeId, ids.fixedOffset + FIXED.storeId + 16);
     const p = partitionOf(tenant, store, partitions);
     const builder = builders[p]!;
+    const sealer = sealers?.get(tenantOf(ids));
+    // Where payloads are to be sealed, none is ever stored in clear text.
+    if (sealer instanceof ServiceError || (vault && !sealer))
+      throw new Error('a request is judged without a key to seal its payloads');
     builder.request(
       request.slot,
       request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY,
@@ -264,8 +347,8 @@ async function judgeAll(
     );
     for (let from = 0; from < request.events.length; from += EVENTS_PER_TURN) {
       const to = Math.min(from + EVENTS_PER_TURN, request.events.length);
-      if (request.kind === 'ves') judge.ves(request, from, to, builder, keyOf, Date.now() * 1000);
-      else judge.legacy(request, from, to, builder);
+      if (request.kind === 'ves') judge.ves(request, from, to, builder, keyOf, Date.now() * 1000, sealer);
+      else judge.legacy(request, from, to, builder, sealer);
       sinceTurn += to - from;
       if (sinceTurn < EVENTS_PER_TURN) continue;
       sinceTurn = 0;
@@ -278,7 +361,28 @@ async function judgeAll(
   for (let p = 0; p < partitions; p++) handOver(p);
 }
 
-function finish(requests: readonly (PreparedRequest | undefined)[], errors: RequestError[]): VerifyResult {
+/** See TIMING_NUMBERS. */
+function timingsOf(
+  task: VerifyTask,
+  requests: readonly (PreparedRequest | undefined)[],
+  times: { received: number; verified: number; decided: number; rendered: number },
+): Float64Array {
+  const { received, verified, decided, rendered } = times;
+  const numbers: number[] = [];
+  requests.forEach((request, i) => {
+    if (task.requests[(i + 1) * TASK_NUMBERS - 1] !== 1) return;
+    const [partition, begun, ended] = (request && traced.get(request)) ?? NO_GROUP;
+    if (request) traced.delete(request);
+    numbers.push(i, received, verified, partition, begun, ended, decided, rendered);
+  });
+  return Float64Array.from(numbers);
+}
+
+function finish(
+  requests: readonly (PreparedRequest | undefined)[],
+  errors: RequestError[],
+  timings: (renderedMs: number) => Float64Array,
+): VerifyResult {
   const replies: (Rendered | undefined)[] = new Array(requests.length);
   let bytes = 0;
   for (let i = 0; i < requests.length; i++) {
@@ -305,7 +409,13 @@ function finish(requests: readonly (PreparedRequest | undefined)[], errors: Requ
     );
     end += Math.max(0, length);
   }
-  return transferred({ bodies: bodies.buffer as ArrayBuffer, requests: numbers, errors });
+  return transferred({
+    bodies: bodies.buffer as ArrayBuffer,
+    requests: numbers,
+    errors,
+    timings: timings(nowMs()),
+    stats: report.due(),
+  });
 }
 
 function writeBody(target: Buffer, at: number, body: string | Uint8Array): number {

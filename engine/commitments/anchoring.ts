@@ -1,5 +1,7 @@
 import { ServiceError } from '../errors/index.js';
 import { encodeHex, equalBytes } from '../protocol/index.js';
+import type { AuditRecord } from '../store/audit-entry.js';
+import { appendAudit } from '../store/audit-log.js';
 import { databaseMicros } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
 import { findVesCommitment, setVesAnchor } from '../store/ves-commitments.js';
@@ -22,6 +24,7 @@ export async function markAnchored(
   sql: Sql,
   batchId: string,
   anchor: Anchor,
+  audit?: AuditRecord,
 ): Promise<'anchored' | 'already_anchored'> {
   return sql.begin(async (tx) => {
     const commitment = await findVesCommitment(tx, batchId, { forUpdate: true });
@@ -40,6 +43,7 @@ export async function markAnchored(
       chainBlockNumber: anchor.blockNumber,
       anchoredAtMicros: await databaseMicros(tx),
     });
+    if (audit !== undefined) await appendAudit(tx, { ...audit, tenantId: commitment.tenantId });
     return 'anchored';
   });
 }

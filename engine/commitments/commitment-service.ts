@@ -1,4 +1,5 @@
 import type { Sha256Into } from '../log/index.js';
+import type { AuditRecord } from '../store/audit-entry.js';
 import type { CommitmentPage, CommitmentStream } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
 import {
@@ -28,8 +29,15 @@ export interface CommitmentService {
    *
    * @throws ServiceError INVALID_FIELD_VALUE when the range does not follow the last commitment, reaches beyond the head or is
    * too large; SEQUENCE_GAP; OVERLOADED
+   *
+   * @param audit goes into the audit log together with the commitment, if it is new
    */
-  commitVes(stream: CommitmentStream, start: bigint, end: bigint): Promise<VesCommitment>;
+  commitVes(
+    stream: CommitmentStream,
+    start: bigint,
+    end: bigint,
+    audit?: AuditRecord,
+  ): Promise<VesCommitment>;
   getVes(batchId: string): Promise<VesCommitment | undefined>;
   /** In the order of the stream. */
   listVes(stream: CommitmentStream, page: CommitmentPage): Promise<VesCommitment[]>;
@@ -42,7 +50,12 @@ export interface CommitmentService {
   proveVes(stream: CommitmentStream, sequence: bigint, batchId?: string): Promise<InclusionProof>;
 
   /** As `commitVes`, and SERVICE_UNAVAILABLE when other commitments of the store keep getting in its way. */
-  commitLegacy(stream: CommitmentStream, start: bigint, end: bigint): Promise<LegacyCommitment>;
+  commitLegacy(
+    stream: CommitmentStream,
+    start: bigint,
+    end: bigint,
+    audit?: AuditRecord,
+  ): Promise<LegacyCommitment>;
   getLegacy(batchId: string): Promise<LegacyCommitment | undefined>;
   listLegacy(stream: CommitmentStream, page: CommitmentPage): Promise<LegacyCommitment[]>;
   proveLegacy(stream: CommitmentStream, sequence: bigint, batchId?: string): Promise<InclusionProof>;
@@ -50,7 +63,11 @@ export interface CommitmentService {
   /** VES commitments that no chain knows of, of all tenants, oldest first. */
   listPending(limit: number): Promise<VesCommitment[]>;
   /** @throws ServiceError BATCH_NOT_FOUND, ALREADY_EXISTS (another transaction) */
-  markAnchored(batchId: string, anchor: Anchor): Promise<'anchored' | 'already_anchored'>;
+  markAnchored(
+    batchId: string,
+    anchor: Anchor,
+    audit?: AuditRecord,
+  ): Promise<'anchored' | 'already_anchored'>;
 }
 
 export function createCommitmentService(deps: {
@@ -71,6 +88,6 @@ export function createCommitmentService(deps: {
     listLegacy: (stream, page) => listLegacyCommitments(sql, stream, page),
     proveLegacy: legacy.prove,
     listPending: (limit) => listPendingVesCommitments(sql, limit),
-    markAnchored: (batchId, anchor) => markAnchored(sql, batchId, anchor),
+    markAnchored: (batchId, anchor, audit) => markAnchored(sql, batchId, anchor, audit),
   };
 }

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { ServiceError } from '../errors/index.js';
 import type { Sha256Into } from '../log/index.js';
 import { proveLegacyInclusion, treeRoot } from '../protocol/index.js';
+import type { AuditRecord } from '../store/audit-entry.js';
+import { appendAudit } from '../store/audit-log.js';
 import { type CommitmentStream, databaseMicros, type Statements } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
 import { readCountedHeads } from '../store/entity-counts.js';
@@ -37,7 +39,12 @@ export function createLegacyCommitments(deps: { sql: Sql; sha256: Sha256Into; tr
 
   return {
     /** @throws ServiceError INVALID_FIELD_VALUE, SEQUENCE_GAP, OVERLOADED, SERVICE_UNAVAILABLE */
-    async commit(stream: CommitmentStream, start: bigint, end: bigint): Promise<LegacyCommitment> {
+    async commit(
+      stream: CommitmentStream,
+      start: bigint,
+      end: bigint,
+      audit?: AuditRecord,
+    ): Promise<LegacyCommitment> {
       requireRange(start, end);
       const { tenantId, storeId } = stream;
       const head = await readLegacyHead(sql, tenantId, storeId);
@@ -74,6 +81,7 @@ export function createLegacyCommitments(deps: { sql: Sql; sha256: Sha256Into; tr
             anchoredAtMicros: null,
           };
           await insertLegacyCommitment(tx, commitment);
+          if (audit !== undefined) await appendAudit(tx, { ...audit, resourceId: batchId });
           return commitment;
         });
 

@@ -15,6 +15,8 @@ import {
   vesStreamId,
   vesTreeDepth,
 } from '../protocol/index.js';
+import type { AuditRecord } from '../store/audit-entry.js';
+import { appendAudit } from '../store/audit-log.js';
 import { type CommitmentStream, databaseMicros, type Statements } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
 import { readVesHead } from '../store/heads.js';
@@ -53,7 +55,12 @@ export function createVesCommitments(deps: { sql: Sql; sha256: Sha256Into; trees
 
   return {
     /** @throws ServiceError INVALID_FIELD_VALUE, SEQUENCE_GAP, OVERLOADED */
-    async commit(stream: CommitmentStream, start: bigint, end: bigint): Promise<VesCommitment> {
+    async commit(
+      stream: CommitmentStream,
+      start: bigint,
+      end: bigint,
+      audit?: AuditRecord,
+    ): Promise<VesCommitment> {
       requireRange(start, end);
       const { tenantId, storeId } = stream;
       const head = await readVesHead(sql, tenantId, storeId);
@@ -93,6 +100,7 @@ export function createVesCommitments(deps: { sql: Sql; sha256: Sha256Into; trees
           anchoredAtMicros: null,
         };
         await insertVesCommitment(tx, commitment);
+        if (audit !== undefined) await appendAudit(tx, { ...audit, resourceId: batchId });
         return commitment;
       });
       trees.keep(committed.batchId, requireRoot(tree, committed.merkleRoot, committed.batchId));

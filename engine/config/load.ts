@@ -73,6 +73,18 @@ export const settingMeta = (name: string): SettingMeta => {
 
 const SECOND = 1000;
 
+/** Loopback, private and link-local addresses (RFC 1122, 1918, 3927, 4193, 4291). */
+const PRIVATE_RANGES = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  '::1',
+  'fc00::/7',
+  'fe80::/10',
+];
+
 function toConfig(env: Environment, machine: Machine) {
   const environment = env.SEQUENCER_ENV ?? env.ENVIRONMENT ?? '';
   return {
@@ -85,6 +97,18 @@ function toConfig(env: Environment, machine: Machine) {
       requestTimeoutMs: env.REQUEST_TIMEOUT_SECS * SECOND,
       bodyTimeoutMs: env.BODY_TIMEOUT_SECS * SECOND,
       metricsPublic: env.METRICS_PUBLIC,
+      /** `*` alone, or origins. */
+      corsOrigins: env.CORS_ALLOW_ORIGINS ?? [],
+      /** PEM files; `undefined`: plaintext. */
+      tls:
+        env.TLS_CERT_FILE === undefined || env.TLS_KEY_FILE === undefined
+          ? undefined
+          : {
+              certFile: env.TLS_CERT_FILE,
+              keyFile: env.TLS_KEY_FILE,
+              passphrase: env.TLS_KEY_PASSPHRASE,
+              clientCaFile: env.TLS_CLIENT_CA_FILE,
+            },
     },
     streams: {
       heartbeatMs: env.STREAM_HEARTBEAT_SECS * SECOND,
@@ -136,6 +160,16 @@ function toConfig(env: Environment, machine: Machine) {
       startupRetriesMax: env.DB_STARTUP_MAX_RETRIES,
       startupRetryDelayMs: env.DB_STARTUP_RETRY_DELAY_SECS * SECOND,
       migrateOnStartup: env.DB_MIGRATE_ON_STARTUP,
+      /** A replica for reads that may be behind; `undefined`: the primary. */
+      replica:
+        env.READ_DATABASE_URL === undefined
+          ? undefined
+          : {
+              url: env.READ_DATABASE_URL,
+              connectionsMax: env.READ_MAX_DB_CONNECTIONS ?? env.MAX_DB_CONNECTIONS,
+              statementTimeoutMs: env.READ_DB_STATEMENT_TIMEOUT_MS ?? env.DB_STATEMENT_TIMEOUT_MS,
+              applicationName: env.READ_DB_APPLICATION_NAME,
+            },
       /** Bytes; embedded server only. */
       sharedBuffers: env.PG_SHARED_BUFFERS ?? defaultSharedBuffers(machine),
     },
@@ -144,7 +178,26 @@ function toConfig(env: Environment, machine: Machine) {
       bootstrapAdminApiKey: env.BOOTSTRAP_ADMIN_API_KEY,
       apiKeyCacheTtlMs: env.API_KEY_CACHE_TTL_SECS * SECOND,
       agentKeyCacheMax: env.AGENT_KEY_CACHE_MAX,
+      tokens: {
+        secret: env.JWT_SECRET,
+        keySetUrl: env.JWKS_URL,
+        keySetFile: env.JWKS_FILE === undefined ? undefined : resolve(env.JWKS_FILE),
+        issuer: env.JWT_ISSUER,
+        audience: env.JWT_AUDIENCE,
+      },
+      signatureWindowSecs: env.REQUEST_SIGNATURE_WINDOW_SECS,
+      /** IP addresses and CIDR ranges; `undefined`: administrators may come from anywhere. */
+      adminAddresses: env.ADMIN_IP_ALLOWLIST,
+      /** Peers that are believed about the client's address; `undefined`: nobody is. */
+      trustedProxies: env.TRUST_PROXY_HEADERS ? (env.TRUST_PROXY_ALLOWLIST ?? PRIVATE_RANGES) : undefined,
+      registration: {
+        enabled: env.PUBLIC_AGENT_REGISTRATION_ENABLED,
+        limit: env.PUBLIC_AGENT_REGISTRATION_RATE_LIMIT_PER_MINUTE,
+        windowSecs: env.PUBLIC_AGENT_REGISTRATION_WINDOW_SECONDS,
+        callersMax: env.PUBLIC_AGENT_REGISTRATION_MAX_ENTRIES,
+      },
     },
+    audit: { enabled: env.AUDIT_LOG_ENABLED },
     sequencer: {
       /** UUID in lower case; `undefined`: the service chooses one. */
       id: env.VES_SEQUENCER_ID,
@@ -158,6 +211,17 @@ function toConfig(env: Environment, machine: Machine) {
       groupEventsMax: env.GROUP_MAX_EVENTS,
       groupBytesMax: env.GROUP_MAX_BYTES,
       commitTimeoutMs: env.COMMIT_TIMEOUT_MS,
+    },
+    /** Payloads at rest. */
+    encryption: {
+      mode: env.PAYLOAD_ENCRYPTION_MODE,
+      /** Master keys, the current one first. */
+      keys:
+        env.PAYLOAD_ENCRYPTION_KEYS ??
+        (env.PAYLOAD_ENCRYPTION_KEY === undefined ? [] : [env.PAYLOAD_ENCRYPTION_KEY]),
+      keyFile: env.PAYLOAD_ENCRYPTION_KEY_FILE,
+      /** By tenant, a UUID in lower case. */
+      keysByTenant: env.PAYLOAD_ENCRYPTION_KEYS_BY_TENANT ?? {},
     },
     transparency: {
       origin: env.LOG_ORIGIN,
@@ -173,6 +237,28 @@ function toConfig(env: Environment, machine: Machine) {
       eventsMax: env.COMMITMENT_MAX_EVENTS,
       intervalMs: env.COMMITMENT_INTERVAL_SECS * SECOND,
     },
+    caches: {
+      legacyCommitments: { max: env.CACHE_COMMITMENT_MAX, ttlMs: env.CACHE_COMMITMENT_TTL_SECS * SECOND },
+      legacyProofs: { max: env.CACHE_PROOF_MAX, ttlMs: env.CACHE_PROOF_TTL_SECS * SECOND },
+      vesCommitments: {
+        max: env.CACHE_VES_COMMITMENT_MAX ?? env.CACHE_COMMITMENT_MAX,
+        ttlMs: (env.CACHE_VES_COMMITMENT_TTL_SECS ?? env.CACHE_COMMITMENT_TTL_SECS) * SECOND,
+      },
+      vesProofs: {
+        max: env.CACHE_VES_PROOF_MAX ?? env.CACHE_PROOF_MAX,
+        ttlMs: (env.CACHE_VES_PROOF_TTL_SECS ?? env.CACHE_PROOF_TTL_SECS) * SECOND,
+      },
+    },
+    /** `undefined`: no traces. */
+    tracing:
+      env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? undefined
+        : {
+            endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, ''),
+            headers: env.OTEL_EXPORTER_OTLP_HEADERS ?? [],
+            serviceName: env.OTEL_SERVICE_NAME,
+            sampleRate: env.OTEL_SAMPLE_RATE,
+          },
     log: { format: env.LOG_FORMAT, level: env.LOG_LEVEL },
     shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT_SECS * SECOND,
   };
@@ -181,9 +267,11 @@ function toConfig(env: Environment, machine: Machine) {
 /** What an operator should hear at start-up although the service does start. */
 export const configWarnings = (config: Config): string[] => {
   const warnings: string[] = [];
-  const { bootstrapAdminApiKey: key, mode } = config.auth;
+  const { bootstrapAdminApiKey: key, mode, tokens } = config.auth;
   if (mode === 'disabled') warnings.push('AUTH_MODE=disabled: every request is treated as the administrator');
   if (key && key.length < PRODUCTION_SECRET_LENGTH)
     warnings.push(`BOOTSTRAP_ADMIN_API_KEY has fewer than ${PRODUCTION_SECRET_LENGTH} characters`);
+  if (tokens.secret !== undefined && tokens.secret.length < PRODUCTION_SECRET_LENGTH)
+    warnings.push(`JWT_SECRET has fewer than ${PRODUCTION_SECRET_LENGTH} characters`);
   return warnings;
 };

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** Parsers from the text of an environment variable to a typed value. Empty texts never get here (they mean unset). */
@@ -82,6 +83,39 @@ const list = <T>(max: number, read: (item: string) => T | undefined) =>
 /** Several secrets of 32 bytes. */
 export const secrets32 = (max: number) => list(max, readSecret32);
 
+const ENCRYPTION_MODES = { disabled: 'disabled', optional: 'optional', required: 'required' } as const;
+
+/** disabled (or a word for no), optional, required (or a word for yes). */
+export const encryptionMode = () =>
+  parsed((text) => {
+    const word = text.toLowerCase();
+    if (TRUE.has(word)) return ENCRYPTION_MODES.required;
+    if (FALSE.has(word)) return ENCRYPTION_MODES.disabled;
+    return Object.values(ENCRYPTION_MODES).find((mode) => mode === word);
+  });
+
+/** JSON: an object of UUIDs and non-empty lists of secrets of 32 bytes. */
+export const tenantSecrets32 = (max: number) =>
+  parsed((text): Record<string, Uint8Array[]> | undefined => {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    const entries = Object.entries(value).map(([tenant, list]): [string, (Uint8Array | undefined)[]] => [
+      tenant.toLowerCase(),
+      Array.isArray(list) ? list.map((key) => (typeof key === 'string' ? readSecret32(key) : undefined)) : [],
+    ]);
+    const good = entries.every(
+      ([tenant, keys]) => UUID.test(tenant) && keys.length > 0 && !keys.includes(undefined),
+    );
+    return good && entries.length <= max
+      ? (Object.fromEntries(entries) as Record<string, Uint8Array[]>)
+      : undefined;
+  });
+
 /** A log's origin: a schema-less URL without spaces, plus signs or an empty path part. */
 export const logOrigin = () =>
   parsed((value) =>
@@ -99,6 +133,26 @@ export const publicLogs = () =>
     return parts.length <= 2 && parts.every((part) => UUID.test(part)) ? name : undefined;
   });
 
+/** An http or https URL without credentials and fragment; answers it without slashes at its end. */
+export const httpUrl = () =>
+  parsed((value) => {
+    const url = value.length <= 2048 && URL.canParse(value) ? new URL(value) : undefined;
+    const isPlain = url && ['http:', 'https:'].includes(url.protocol) && url.hash === '';
+    return isPlain && url.username === '' && url.password === '' ? value.replace(/\/+$/, '') : undefined;
+  });
+
+/** IP addresses and CIDR ranges, as `node:net`'s BlockList takes them. */
+export const addressRanges = (max: number) =>
+  list(max, (item) => {
+    const [address = '', bits, ...rest] = item.toLowerCase().split('/');
+    const family = isIP(address);
+    const mapped = address.startsWith('::ffff:') && bits !== undefined; // BlockList knows them as IPv4
+    if (family === 0 || mapped || address.includes('%') || rest.length > 0) return undefined;
+    const isRange =
+      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+    return isRange ? item.toLowerCase() : undefined;
+  });
+
 /** Witnesses: verifier key (c2sp.org/signed-note, type 0x04) and submission URL. */
 export const witnesses = (max: number) =>
   list(max, (item) => {
@@ -114,4 +168,30 @@ export const witnesses = (max: number) =>
       target.hash === ''
       ? { vkey, url: url.replace(/\/+$/, '') }
       : undefined;
+  });
+
+/** Origins of browsers' pages (RFC 6454): scheme, host and port, nothing more; `*` alone for all. */
+export const corsOrigins = () =>
+  list(1000, (item) => {
+    if (item === '*') return item;
+    const target = URL.canParse(item) ? new URL(item) : undefined;
+    return target && ['http:', 'https:'].includes(target.protocol) && target.origin === item.toLowerCase()
+      ? target.origin
+      : undefined;
+  });
+
+/** A decimal fraction from 0 to 1. */
+export const fraction = () =>
+  parsed((value) => (/^(?:0|1|0?\.\d{1,9}|0\.\d{1,9}|1\.0{1,9})$/.test(value) ? Number(value) : undefined));
+
+/** Headers as `name=value`, separated by commas; values may be percent-encoded. */
+export const headerList = (max: number) =>
+  list(max, (item) => {
+    const [, name, value] = /^([A-Za-z0-9-]+)\s*=\s*(\S.*)$/.exec(item) ?? [];
+    if (name === undefined || value === undefined) return undefined;
+    try {
+      return { name: name.toLowerCase(), value: decodeURIComponent(value) };
+    } catch {
+      return undefined;
+    }
   });

@@ -180,6 +180,40 @@ export const EnvironmentSchema = z
       accepts: FLAG,
     }),
 
+    CORS_ALLOW_ORIGINS: setting(parse.corsOrigins().optional(), {
+      section: 'Network',
+      description:
+        'Origins whose pages may call the service from a browser, separated by commas; `*` for all. Credentials of the browser are never asked for.',
+      accepts: 'origins such as https://console.example.com, separated by commas, or *',
+      defaultText: 'unset: none',
+    }),
+    TLS_CERT_FILE: setting(parse.text(4096).optional(), {
+      section: 'Network',
+      description: 'PEM file with the certificate chain of the port for HTTP and WebSocket.',
+      accepts: 'a path',
+      defaultText: 'unset: no TLS',
+    }),
+    TLS_KEY_FILE: setting(parse.text(4096).optional(), {
+      section: 'Network',
+      description: 'PEM file with the private key that belongs to it.',
+      accepts: 'a path',
+      defaultText: 'unset: no TLS',
+    }),
+    TLS_KEY_PASSPHRASE: setting(parse.text(1024).optional(), {
+      section: 'Network',
+      description: 'What the private key is encrypted with.',
+      accepts: 'a passphrase',
+      secret: true,
+      defaultText: 'unset: the key is not encrypted',
+    }),
+    TLS_CLIENT_CA_FILE: setting(parse.text(4096).optional(), {
+      section: 'Network',
+      description:
+        'PEM file with the authorities whose client certificates are demanded on the port for HTTP and WebSocket.',
+      accepts: 'a path',
+      defaultText: 'unset: clients need no certificate',
+    }),
+
     DATA_DIR: setting(parse.text(4096).default('./data'), {
       section: 'Storage',
       description:
@@ -236,6 +270,37 @@ export const EnvironmentSchema = z
       description: 'Whether the service brings the database schema up to date when it starts.',
       accepts: FLAG,
     }),
+    READ_DATABASE_URL: setting(
+      parse
+        .text(8192)
+        .refine((url) => parseDatabaseUrl(url) !== undefined)
+        .optional(),
+      {
+        section: 'Storage',
+        description:
+          'A replica of `DATABASE_URL` for reads that may be a little behind: legacy events and entity histories. Everything that decides, signs or must be the newest is read from the primary.',
+        accepts: 'a PostgreSQL URL such as postgres://user:password@host:5432/database?sslmode=require',
+        secret: true,
+        defaultText: 'unset: reads go to the primary',
+      },
+    ),
+    READ_MAX_DB_CONNECTIONS: setting(parse.integer(1, 1000).optional(), {
+      section: 'Storage',
+      description: 'Connections to the replica.',
+      accepts: count(1, 1000),
+      defaultText: '`MAX_DB_CONNECTIONS`',
+    }),
+    READ_DB_STATEMENT_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).optional(), {
+      section: 'Storage',
+      description: 'Milliseconds after which the replica gives up a statement; 0 for never.',
+      accepts: count(0, 3_600_000),
+      defaultText: '`DB_STATEMENT_TIMEOUT_MS`',
+    }),
+    READ_DB_APPLICATION_NAME: setting(parse.token(1, 63).default('stateset-sequencer-read'), {
+      section: 'Storage',
+      description: 'Name of the connections to the replica in its `pg_stat_activity`.',
+      accepts: '1 to 63 printable ASCII characters without spaces',
+    }),
     PG_SHARED_BUFFERS: setting(parse.byteSize(16 * MIB, 256 * GIB).optional(), {
       section: 'Storage',
       description: 'Shared buffers of the embedded PostgreSQL server.',
@@ -256,6 +321,11 @@ export const EnvironmentSchema = z
       accepts: 'a word of at most 64 characters',
       defaultText: 'unset: not production',
     }),
+    AUDIT_LOG_ENABLED: setting(parse.flag().default(true), {
+      section: 'Security',
+      description: 'Whether administrative acts are recorded in the audit log.',
+      accepts: FLAG,
+    }),
     AUTH_MODE: setting(parse.oneOf('required', 'disabled').default('required'), {
       section: 'Security',
       description:
@@ -274,10 +344,123 @@ export const EnvironmentSchema = z
       secret: true,
       defaultText: 'unset: made once, kept in `DATA_DIR/admin.key`',
     }),
+    JWT_SECRET: setting(parse.token(8, 1024).optional(), {
+      section: 'Security',
+      description: 'Shared secret of tokens that are signed with HS256, HS384 or HS512.',
+      accepts: '8 to 1024 printable ASCII characters without spaces (32 or more in production)',
+      secret: true,
+      defaultText: 'unset: such tokens are refused',
+    }),
+    JWKS_URL: setting(parse.httpUrl().optional(), {
+      section: 'Security',
+      description:
+        'Where the token issuer publishes its keys, for tokens that are signed with RS256, ES256 or EdDSA. In production https, or this machine.',
+      accepts: 'an http or https URL without credentials',
+      defaultText: 'unset: such tokens are refused',
+    }),
+    JWKS_FILE: setting(parse.text(4096).optional(), {
+      section: 'Security',
+      description: 'The same keys in a file (a JWK Set); changes are noticed. Instead of `JWKS_URL`.',
+      accepts: 'a path',
+      defaultText: 'unset',
+    }),
+    JWT_ISSUER: setting(parse.text(1024).default('stateset-sequencer'), {
+      section: 'Security',
+      description: 'What `iss` of a token must be.',
+      accepts: 'a text of at most 1024 characters',
+    }),
+    JWT_AUDIENCE: setting(parse.text(1024).default('stateset-api'), {
+      section: 'Security',
+      description: 'What `aud` of a token must be or contain.',
+      accepts: 'a text of at most 1024 characters',
+    }),
+    REQUEST_SIGNATURE_WINDOW_SECS: setting(parse.integer(5, 300).default(60), {
+      section: 'Security',
+      description:
+        'How far `created` of a request that an agent signed (RFC 9421) may lie from this clock. For as long its nonce is remembered.',
+      accepts: count(5, 300),
+    }),
+    ADMIN_IP_ALLOWLIST: setting(parse.addressRanges(1000).optional(), {
+      section: 'Security',
+      description:
+        'Addresses from which administrators’ permission counts. From anywhere else such credentials may only do what their other permissions allow.',
+      accepts: 'IP addresses and CIDR ranges, separated by commas',
+      defaultText: 'unset: from anywhere',
+    }),
+    TRUST_PROXY_HEADERS: setting(parse.flag().default(false), {
+      section: 'Security',
+      description:
+        'Whether proxies are believed about the client’s address (`X-Forwarded-For`, else `X-Real-IP`, else `Forwarded`).',
+      accepts: FLAG,
+    }),
+    TRUST_PROXY_ALLOWLIST: setting(parse.addressRanges(1000).optional(), {
+      section: 'Security',
+      description: 'Which peers are such proxies.',
+      accepts: 'IP addresses and CIDR ranges, separated by commas',
+      defaultText: 'private and loopback ranges',
+    }),
+    PUBLIC_AGENT_REGISTRATION_ENABLED: setting(parse.flag().default(false), {
+      section: 'Security',
+      description:
+        'Whether anybody may register an agent, which gets a tenant of its own and an API key (`POST /api/v1/agents/register`).',
+      accepts: FLAG,
+    }),
+    PUBLIC_AGENT_REGISTRATION_RATE_LIMIT_PER_MINUTE: setting(parse.integer(1, 1000).default(30), {
+      section: 'Security',
+      description: 'Most registrations from one address in the window.',
+      accepts: count(1, 1000),
+    }),
+    PUBLIC_AGENT_REGISTRATION_WINDOW_SECONDS: setting(parse.integer(1, 86_400).default(60), {
+      section: 'Security',
+      description: 'Length of this window.',
+      accepts: count(1, 86_400),
+    }),
+    PUBLIC_AGENT_REGISTRATION_MAX_ENTRIES: setting(parse.integer(1, 1_000_000).default(10_000), {
+      section: 'Security',
+      description: 'Most addresses counted at once.',
+      accepts: count(1, 1_000_000),
+    }),
     METRICS_PUBLIC: setting(parse.flag().default(false), {
       section: 'Security',
       description: 'Whether `/metrics` answers without administrator credentials.',
       accepts: FLAG,
+    }),
+
+    PAYLOAD_ENCRYPTION_MODE: setting(parse.encryptionMode().default('disabled'), {
+      section: 'Security',
+      description:
+        'Encryption of payloads at rest. `optional` encrypts what is written and reads both; `required` also refuses to read payloads in clear text; both need a key.',
+      accepts: 'disabled, optional or required',
+    }),
+    PAYLOAD_ENCRYPTION_KEYS: setting(parse.secrets32(16).optional(), {
+      section: 'Security',
+      description:
+        'Master keys that wrap the tenants’ keys, separated by commas: the first is the current one, the others open what was wrapped before.',
+      accepts: 'up to 16 keys of 32 bytes as hexadecimal digits or base64, separated by commas',
+      secret: true,
+      defaultText: 'unset: `PAYLOAD_ENCRYPTION_KEY`',
+    }),
+    PAYLOAD_ENCRYPTION_KEY: setting(parse.secret32().optional(), {
+      section: 'Security',
+      description: 'The master key, if there is one only. Read when `PAYLOAD_ENCRYPTION_KEYS` is unset.',
+      accepts: '32 bytes as 64 hexadecimal digits or as base64',
+      secret: true,
+      defaultText: 'unset: `PAYLOAD_ENCRYPTION_KEY_FILE`',
+    }),
+    PAYLOAD_ENCRYPTION_KEY_FILE: setting(parse.text(4096).optional(), {
+      section: 'Security',
+      description: 'File with master keys, one per line, the current one first; instead of the two above.',
+      accepts: 'a path',
+      defaultText: 'unset: none',
+    }),
+    PAYLOAD_ENCRYPTION_KEYS_BY_TENANT: setting(parse.tenantSecrets32(10_000).optional(), {
+      section: 'Security',
+      description:
+        'Master keys of certain tenants, used instead of the common ones: JSON such as `{"<tenant>":["<current key>","<earlier key>"]}`.',
+      accepts:
+        'a JSON object of tenants’ UUIDs and lists of keys of 32 bytes as hexadecimal digits or base64',
+      secret: true,
+      defaultText: 'unset: none',
     }),
 
     VES_SEQUENCER_ID: setting(parse.uuid().optional(), {
@@ -423,6 +606,77 @@ export const EnvironmentSchema = z
       accepts: count(1, 10_000_000),
     }),
 
+    CACHE_COMMITMENT_MAX: setting(parse.integer(1, 10_000_000).default(1000), {
+      section: 'Limits',
+      description: 'Legacy commitments kept in memory.',
+      accepts: count(1, 10_000_000),
+    }),
+    CACHE_COMMITMENT_TTL_SECS: setting(parse.integer(1, 86_400).default(300), {
+      section: 'Limits',
+      description: 'Seconds for which they are kept.',
+      accepts: count(1, 86_400),
+    }),
+    CACHE_PROOF_MAX: setting(parse.integer(1, 10_000_000).default(5000), {
+      section: 'Limits',
+      description: 'Inclusion proofs in legacy commitments kept in memory.',
+      accepts: count(1, 10_000_000),
+    }),
+    CACHE_PROOF_TTL_SECS: setting(parse.integer(1, 86_400).default(600), {
+      section: 'Limits',
+      description: 'Seconds for which they are kept.',
+      accepts: count(1, 86_400),
+    }),
+    CACHE_VES_COMMITMENT_MAX: setting(parse.integer(1, 10_000_000).optional(), {
+      section: 'Limits',
+      description: 'VES commitments kept in memory.',
+      accepts: count(1, 10_000_000),
+      defaultText: '`CACHE_COMMITMENT_MAX`',
+    }),
+    CACHE_VES_COMMITMENT_TTL_SECS: setting(parse.integer(1, 86_400).optional(), {
+      section: 'Limits',
+      description: 'Seconds for which they are kept.',
+      accepts: count(1, 86_400),
+      defaultText: '`CACHE_COMMITMENT_TTL_SECS`',
+    }),
+    CACHE_VES_PROOF_MAX: setting(parse.integer(1, 10_000_000).optional(), {
+      section: 'Limits',
+      description: 'Inclusion proofs in VES commitments kept in memory.',
+      accepts: count(1, 10_000_000),
+      defaultText: '`CACHE_PROOF_MAX`',
+    }),
+    CACHE_VES_PROOF_TTL_SECS: setting(parse.integer(1, 86_400).optional(), {
+      section: 'Limits',
+      description: 'Seconds for which they are kept.',
+      accepts: count(1, 86_400),
+      defaultText: '`CACHE_PROOF_TTL_SECS`',
+    }),
+
+    OTEL_EXPORTER_OTLP_ENDPOINT: setting(parse.httpUrl().optional(), {
+      section: 'Operation',
+      description:
+        'Base address of an OpenTelemetry collector (OTLP over HTTP) that traces are sent to: `/v1/traces` below it.',
+      accepts: 'a URL such as http://collector:4318',
+      defaultText: 'unset: no traces',
+    }),
+    OTEL_EXPORTER_OTLP_HEADERS: setting(parse.headerList(32).optional(), {
+      section: 'Operation',
+      description:
+        'Headers for the collector, such as its credentials: pairs `name=value`, separated by commas.',
+      accepts: 'pairs such as authorization=Bearer%20TOKEN, separated by commas',
+      secret: true,
+      defaultText: 'unset: none',
+    }),
+    OTEL_SERVICE_NAME: setting(parse.text(128).default('stateset-sequencer'), {
+      section: 'Operation',
+      description: 'Name of this service in traces.',
+      accepts: 'a text of at most 128 characters',
+    }),
+    OTEL_SAMPLE_RATE: setting(parse.fraction().default(0.1), {
+      section: 'Operation',
+      description:
+        'Part of the requests that are traced, when the client does not say by `traceparent` whether it wants that.',
+      accepts: 'a number from 0 to 1, such as 0.05',
+    }),
     LOG_FORMAT: setting(parse.oneOf('text', 'json').default('text'), {
       section: 'Operation',
       description: 'Form of the log on standard output.',
@@ -456,12 +710,48 @@ export const EnvironmentSchema = z
           'must ask for sslmode=require or stronger, because it names another host (or set ALLOW_INSECURE_LOCAL_DB=true on a trusted network)',
         );
     }
+    const masterKeys = env.PAYLOAD_ENCRYPTION_KEYS ?? env.PAYLOAD_ENCRYPTION_KEY;
+    if (env.PAYLOAD_ENCRYPTION_KEY_FILE !== undefined && masterKeys !== undefined)
+      refuse(
+        'PAYLOAD_ENCRYPTION_KEY_FILE',
+        'must not be set together with PAYLOAD_ENCRYPTION_KEYS or PAYLOAD_ENCRYPTION_KEY',
+      );
+    if (
+      env.PAYLOAD_ENCRYPTION_MODE !== 'disabled' &&
+      masterKeys === undefined &&
+      env.PAYLOAD_ENCRYPTION_KEY_FILE === undefined
+    )
+      refuse(
+        'PAYLOAD_ENCRYPTION_MODE',
+        `may be ${env.PAYLOAD_ENCRYPTION_MODE} only with a key: PAYLOAD_ENCRYPTION_KEYS, PAYLOAD_ENCRYPTION_KEY or PAYLOAD_ENCRYPTION_KEY_FILE`,
+      );
     if (env.LOG_WITNESS_QUORUM !== undefined && env.LOG_WITNESS_QUORUM > (env.LOG_WITNESSES?.length ?? 0))
       refuse('LOG_WITNESS_QUORUM', 'must not be larger than the number of LOG_WITNESSES');
     if (env.AUTH_MODE === 'disabled' && production)
       refuse('AUTH_MODE', 'must be required in production (SEQUENCER_ENV or ENVIRONMENT says so)');
     else if (env.AUTH_MODE === 'disabled' && !env.ALLOW_AUTH_DISABLED)
       refuse('AUTH_MODE', 'may be disabled only together with ALLOW_AUTH_DISABLED=true');
+    for (const [one, other] of [
+      ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+      ['TLS_KEY_FILE', 'TLS_CERT_FILE'],
+    ] as const)
+      if (env[one] === undefined && env[other] !== undefined)
+        refuse(one, 'is needed: certificate and key belong together');
+    for (const name of ['TLS_CLIENT_CA_FILE', 'TLS_KEY_PASSPHRASE'] as const)
+      if (env[name] !== undefined && env.TLS_CERT_FILE === undefined)
+        refuse(name, 'needs TLS_CERT_FILE and TLS_KEY_FILE');
+    if (env.CORS_ALLOW_ORIGINS?.includes('*') && env.CORS_ALLOW_ORIGINS.length > 1)
+      refuse('CORS_ALLOW_ORIGINS', 'must be either * or a list of origins');
+    if (env.READ_DATABASE_URL && env.DATABASE_URL === undefined)
+      refuse('READ_DATABASE_URL', 'needs DATABASE_URL: the embedded server has no replica');
+    if (env.READ_DATABASE_URL && !env.ALLOW_INSECURE_LOCAL_DB) {
+      const url = parseDatabaseUrl(env.READ_DATABASE_URL);
+      if (url && isPlaintextToRemoteHost(url))
+        refuse(
+          'READ_DATABASE_URL',
+          'must ask for sslmode=require or stronger, because it names another host (or set ALLOW_INSECURE_LOCAL_DB=true on a trusted network)',
+        );
+    }
     if ((env.GRPC_TLS_CERT === undefined) !== (env.GRPC_TLS_KEY === undefined))
       refuse(
         env.GRPC_TLS_CERT === undefined ? 'GRPC_TLS_CERT' : 'GRPC_TLS_KEY',
@@ -469,16 +759,25 @@ export const EnvironmentSchema = z
       );
     if (env.GRPC_TLS_CLIENT_CA !== undefined && env.GRPC_TLS_CERT === undefined)
       refuse('GRPC_TLS_CLIENT_CA', 'needs GRPC_TLS_CERT and GRPC_TLS_KEY');
-    if (
-      production &&
-      env.BOOTSTRAP_ADMIN_API_KEY &&
-      env.BOOTSTRAP_ADMIN_API_KEY.length < PRODUCTION_SECRET_LENGTH
-    )
+    if (production)
+      for (const name of ['BOOTSTRAP_ADMIN_API_KEY', 'JWT_SECRET'] as const)
+        if (env[name] !== undefined && env[name].length < PRODUCTION_SECRET_LENGTH)
+          refuse(name, `must have ${PRODUCTION_SECRET_LENGTH} characters or more in production`);
+    if (env.JWKS_URL !== undefined && env.JWKS_FILE !== undefined)
+      refuse('JWKS_FILE', 'must not be set together with JWKS_URL');
+    if (production && env.JWKS_URL !== undefined && isPlaintextToOthers(env.JWKS_URL))
       refuse(
-        'BOOTSTRAP_ADMIN_API_KEY',
-        `must have ${PRODUCTION_SECRET_LENGTH} characters or more in production`,
+        'JWKS_URL',
+        'must be an https URL in production: whoever changes the keys on their way can be anybody',
       );
+    if (env.TRUST_PROXY_ALLOWLIST !== undefined && !env.TRUST_PROXY_HEADERS)
+      refuse('TRUST_PROXY_ALLOWLIST', 'needs TRUST_PROXY_HEADERS=true');
   });
+
+const isPlaintextToOthers = (url: string): boolean => {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+};
 
 /** Least length of a configured secret in production, in characters. */
 export const PRODUCTION_SECRET_LENGTH = 32;

@@ -1,4 +1,6 @@
 import { ServiceError } from '../errors/index.js';
+import type { AuditRecord } from '../store/audit-entry.js';
+import { appendAudit } from '../store/audit-log.js';
 import type { Sql, TransactionSql } from '../store/connection.js';
 import {
   countGroups,
@@ -66,33 +68,64 @@ export function createConsumerGroups({ sql, waitForHead }: ConsumerGroupDeps): C
   };
 
   return {
-    ...createDeliveries({ inGroup, waitForHead }),
-    create: (ref, settings, start) =>
+    ...createDeliveries({ sql, inGroup, waitForHead }),
+    create: (ref, settings, start, audit) =>
       sql.begin(async (tx) => {
         const existing = await lockGroup(tx, ref);
         if (existing !== undefined) return { created: false, group: requireSame(existing, settings) };
         if ((await countGroups(tx, ref.tenantId)) >= GROUPS_PER_TENANT_MAX)
           throw new ServiceError('QUOTA_EXCEEDED', `A tenant has at most ${GROUPS_PER_TENANT_MAX} groups`);
         const readSequence = await readFrom(tx, ref, start);
-        return { created: true, group: await insertGroup(tx, ref, { ...settings, readSequence }) };
+        const group = await insertGroup(tx, ref, { ...settings, readSequence });
+        await record(tx, audit);
+        return { created: true, group };
       }) as Promise<{ created: boolean; group: GroupRow }>,
-    update: (ref, change) => inGroup(ref, (tx, group) => updateGroup(tx, group, { ...group, ...change })),
+    update: (ref, change, audit) =>
+      inGroup(
+        ref,
+        recorded(audit, (tx, group) => updateGroup(tx, group, { ...group, ...change })),
+      ),
     list: (stream) => listGroups(sql, stream),
     state: async (ref) => readGroupState(sql, await found(ref)),
-    remove: (ref) => inGroup(ref, deleteGroup),
-    seek: (ref, start) =>
-      inGroup(ref, async (tx, group) => {
-        const readSequence = await readFrom(tx, ref, start);
-        await moveGroup(tx, group, readSequence);
-        return { ...group, readSequence };
-      }),
+    remove: (ref, audit) => inGroup(ref, recorded(audit, deleteGroup)),
+    seek: (ref, start, audit) =>
+      inGroup(
+        ref,
+        recorded(audit, async (tx, group) => {
+          const readSequence = await readFrom(tx, ref, start);
+          await moveGroup(tx, group, readSequence);
+          return { ...group, readSequence };
+        }),
+      ),
     listParked: async (ref, after, limit) => listParked(sql, await found(ref), after, limit),
-    replayParked: (ref, sequences) =>
-      inGroup(ref, (tx, group) => requeueParked(tx, group, { sequences, max: PARKED_CALL_MAX })),
-    discardParked: (ref, sequences) =>
-      inGroup(ref, (tx, group) => discardParked(tx, group, { sequences, max: PARKED_CALL_MAX })),
+    replayParked: (ref, sequences, audit) =>
+      inGroup(
+        ref,
+        recorded(audit, (tx, group) => requeueParked(tx, group, { sequences, max: PARKED_CALL_MAX })),
+      ),
+    discardParked: (ref, sequences, audit) =>
+      inGroup(
+        ref,
+        recorded(audit, (tx, group) => discardParked(tx, group, { sequences, max: PARKED_CALL_MAX })),
+      ),
   };
 }
+
+async function record(tx: TransactionSql, audit: AuditRecord | undefined): Promise<void> {
+  if (audit !== undefined) await appendAudit(tx, audit);
+}
+
+/** Work in a group with its record behind it, in the same transaction. */
+const recorded =
+  <Result>(
+    audit: AuditRecord | undefined,
+    work: (tx: TransactionSql, group: GroupRow) => Promise<Result>,
+  ): ((tx: TransactionSql, group: GroupRow) => Promise<Result>) =>
+  async (tx, group) => {
+    const result = await work(tx, group);
+    await record(tx, audit);
+    return result;
+  };
 
 /** The number behind which a group goes on. */
 async function readFrom(tx: TransactionSql, ref: GroupRef, start: GroupStart): Promise<bigint> {

@@ -1,9 +1,11 @@
 /** The consumers' side of groups: pull, acknowledge, refuse, leave. */
 import { ServiceError } from '../errors/index.js';
+import type { Sql } from '../store/connection.js';
 import type { GroupRow } from '../store/consumer-groups.js';
 import { acknowledge, type HandedOut, type Handout, locate } from '../store/consumer-groups-deliveries.js';
 import { removeMember, renewMember } from '../store/consumer-groups-members.js';
 import { type Returned, returnAllOf, returnHandouts } from '../store/consumer-groups-returns.js';
+import { openVesRows } from '../store/sealed-rows.js';
 import type { InGroup } from './consumer-groups.js';
 import { formatDeliveryId, parseDeliveryId } from './delivery-id.js';
 import type {
@@ -32,12 +34,15 @@ const REFUSALS = { queued: 'lost', parked: 'parked', settled: 'settled' } as con
 >;
 
 export interface DeliveryDeps {
+  /** Opens payloads. */
+  readonly sql: Sql;
   readonly inGroup: InGroup;
   readonly waitForHead: WaitForHead | undefined;
 }
 
 /** See the methods of {@link ConsumerGroups}. */
 export function createDeliveries({
+  sql,
   inGroup,
   waitForHead = waitForTime,
 }: DeliveryDeps): Pick<ConsumerGroups, 'pull' | 'ack' | 'nack' | 'leave' | 'close'> {
@@ -76,7 +81,7 @@ export function createDeliveries({
     { consumer, signal }: PullRequest,
     { events }: Look,
   ): Promise<Delivery[]> {
-    if (!signal?.aborted) return events.map(toDelivery);
+    if (!signal?.aborted) return (await openVesRows(sql, ref.tenantId, events)).map(toDelivery);
     await inGroup(ref, (tx, group) =>
       returnHandouts(tx, group, consumer, events, { counted: false, park: false, delayMs: 0, reason: '' }),
     );

@@ -1,4 +1,5 @@
 /** Consumer groups as their callers see them. */
+import type { AuditRecord } from '../store/audit-entry.js';
 import type { GroupRef, GroupRow, GroupSettings } from '../store/consumer-groups.js';
 import type { HandedOut } from '../store/consumer-groups-deliveries.js';
 import type { ParkedRow } from '../store/consumer-groups-parked.js';
@@ -105,7 +106,10 @@ export interface ConsumerStat {
   readonly value: number;
 }
 
-/** Consumer groups of all streams. Methods about a group that does not exist reject with RESOURCE_NOT_FOUND. */
+/**
+ * Consumer groups of all streams. `audit` goes into the audit log together with the change, if there is one.
+ * Methods about a group that does not exist reject with RESOURCE_NOT_FOUND.
+ */
 export interface ConsumerGroups {
   /**
    * @returns `created: false` when the group is there with the same settings
@@ -115,14 +119,15 @@ export interface ConsumerGroups {
     ref: GroupRef,
     settings: GroupSettings & { readonly partitions: number },
     start: GroupStart,
+    audit?: AuditRecord,
   ): Promise<{ created: boolean; group: GroupRow }>;
   /** Changes what is given; the filter counts for events read from now on. */
-  update(ref: GroupRef, settings: Partial<GroupSettings>): Promise<GroupRow>;
+  update(ref: GroupRef, settings: Partial<GroupSettings>, audit?: AuditRecord): Promise<GroupRow>;
   list(stream: ConsumedStream): Promise<readonly GroupRow[]>;
   state(ref: GroupRef): Promise<GroupState>;
-  remove(ref: GroupRef): Promise<void>;
+  remove(ref: GroupRef, audit?: AuditRecord): Promise<void>;
   /** Sets the group back or forward. What is in flight is lost to its consumers. */
-  seek(ref: GroupRef, start: GroupStart): Promise<GroupRow>;
+  seek(ref: GroupRef, start: GroupStart, audit?: AuditRecord): Promise<GroupRow>;
   /** @throws ServiceError QUOTA_EXCEEDED, OVERLOADED */
   pull(ref: GroupRef, request: PullRequest): Promise<readonly Delivery[]>;
   /** Settles deliveries for good. */
@@ -133,9 +138,9 @@ export interface ConsumerGroups {
   leave(ref: GroupRef, consumer: string): Promise<void>;
   listParked(ref: GroupRef, after: bigint, limit: number): Promise<readonly ParkedRow[]>;
   /** Puts parked events back into the queue with all attempts before them; at most {@link PARKED_CALL_MAX} per call. */
-  replayParked(ref: GroupRef, which: ParkedSelection): Promise<number>;
+  replayParked(ref: GroupRef, which: ParkedSelection, audit?: AuditRecord): Promise<number>;
   /** Forgets parked events; at most as many per call. */
-  discardParked(ref: GroupRef, which: ParkedSelection): Promise<number>;
+  discardParked(ref: GroupRef, which: ParkedSelection, audit?: AuditRecord): Promise<number>;
   /** Ends all waiting at once; pulls answer what they have. */
   close(): void;
 }

@@ -1,14 +1,17 @@
 /** The check of ranges of legacy streams, in one worker: rows, and the pieces of commitments. Their signatures are stored unverified. */
 import { DOMAIN } from '../protocol/index.js';
 import { CHECKED_FROM } from '../store/copy-row.js';
-import type { CopyColumns, Tuple } from '../store/copy-tuples.js';
+import type { Tuple } from '../store/copy-tuples.js';
+import { LEGACY, LEGACY_EVENTS } from '../store/legacy-columns.js';
 import { tupleCheck } from '../store/row-check.js';
+import { isSealed } from '../store/sealed-payload.js';
 import { commitmentParts, readCommitments } from './commitment-parts.js';
 import { add, type Counts } from './counts.js';
 import type { FsckCrypto } from './crypto.js';
 import { addFault, createEventRange, type EventRange } from './event-range.js';
 import { type Fault, type FindingList, findingOf } from './finding.js';
 import { createMissingReport } from './missing.js';
+import { createPayloads, type OpenKeyHolder, type OpenPayload } from './payloads.js';
 import { rowsOf } from './range-query.js';
 import { readEvents } from './read-events.js';
 import type { Session } from './session.js';
@@ -16,25 +19,6 @@ import { createPrefixedNodeHasher } from './subtrees.js';
 import { LEGACY_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
 import { orUnreadable } from './unreadable.js';
-
-/** Columns of a tuple, in the order of {@link LEGACY_EVENTS}. */
-const LEGACY = {
-  sequence: 0,
-  entityKey: 2,
-  tenant: 5,
-  store: 6,
-  entityType: 10,
-  entityId: 11,
-  payload: 14,
-  payloadHash: 15,
-  rowCheck: 17,
-} as const;
-const LEGACY_EVENTS: CopyColumns = {
-  table: 'events',
-  columns: `sequence_number, sequenced_at, entity_key, base_version, envelope_version, tenant_id, store_id, event_id, source_agent,
-    command_id, entity_type, entity_id, event_type, created_at_str, payload, payload_hash, signature, row_check`,
-  columnCount: 18,
-};
 
 /** A legacy range while it is being checked. */
 interface LegacyChunk extends EventRange {
@@ -44,8 +28,14 @@ interface LegacyChunk extends EventRange {
   unchecked: number;
 }
 
-export function createLegacyCheck(session: Session, setup: FsckSetup, crypto: FsckCrypto) {
-  const checkRow = createLegacyRowChecker(crypto, setup.oldRows);
+export function createLegacyCheck(
+  session: Session,
+  setup: FsckSetup,
+  crypto: FsckCrypto,
+  openKeys?: OpenKeyHolder,
+) {
+  const payloads = createPayloads(session, 'legacy', openKeys);
+  const checkRow = createLegacyRowChecker(crypto, setup.oldRows, payloads.open);
   const hashNode = createPrefixedNodeHasher(crypto.sha256, new Uint8Array(0));
   const reportMissing = createMissingReport('events');
 
@@ -76,7 +66,9 @@ export function createLegacyCheck(session: Session, setup: FsckSetup, crypto: Fs
       () => readCommitments(session, 'legacy', placed, crypto),
     );
     const chunks = ranges.map((range, place) => createChunk(range, commitments[place]!.length > 0));
+    await payloads.prepare(ranges);
     await readEvents(session, LEGACY_EVENTS, chunks, takeEvent);
+    payloads.report(counts);
     return chunks.map((chunk, place): LogPart => {
       const { range, leaves, faults, missing } = chunk;
       const suspects = reportMissing(range, missing, findings);
@@ -114,9 +106,18 @@ const NO_LOG = {
 };
 
 const NO_FAULTS: readonly Fault[] = [];
+const WRONG_PAYLOAD: Fault = {
+  check: 'payload-hash',
+  column: 'payload or payload_hash',
+  message: 'the payload does not hash to payload_hash',
+};
 
 /** Makes a checker of rows. It writes the leaf hash of place `index`, where leaves are wanted. */
-function createLegacyRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>, oldRows: boolean) {
+function createLegacyRowChecker(
+  { sha256 }: Pick<FsckCrypto, 'sha256'>,
+  oldRows: boolean,
+  openPayload: OpenPayload,
+) {
   const digest = Buffer.alloc(32);
   let scratch = Buffer.alloc(16 * 1024);
   const label = DOMAIN.legacyLeaf.length;
@@ -160,15 +161,14 @@ function createLegacyRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>, oldRows:
       const message = `payload_hash has ${length[LEGACY.payloadHash]} bytes`;
       return [{ check: 'row-shape', column: 'payload_hash', message }];
     }
-    const payload = at[LEGACY.payload]!;
-    sha256(bytes.subarray(payload, payload + length[LEGACY.payload]!), digest, 0);
-    const hash = at[LEGACY.payloadHash]!;
-    if (bytes.compare(digest, 0, 32, hash, hash + 32) !== 0)
-      faults.push({
-        check: 'payload-hash',
-        column: 'payload or payload_hash',
-        message: 'the payload does not hash to payload_hash',
-      });
+    const from = at[LEGACY.payload]!;
+    const stored = bytes.subarray(from, from + length[LEGACY.payload]!);
+    const payload = isSealed(stored) ? openPayload(tuple) : stored;
+    if (payload instanceof Uint8Array) {
+      sha256(payload, digest, 0);
+      const hash = at[LEGACY.payloadHash]!;
+      if (bytes.compare(digest, 0, 32, hash, hash + 32) !== 0) faults.push(WRONG_PAYLOAD);
+    } else if (payload) faults.push(payload);
     writeEntityKey(tuple);
     const key = at[LEGACY.entityKey]!;
     if (bytes.compare(digest, 0, 8, key, key + 8) !== 0)

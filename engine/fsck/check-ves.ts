@@ -12,6 +12,7 @@ import { type FindingList, findingOf } from './finding.js';
 import { createGroupCheck } from './groups.js';
 import { createLogPartMaker } from './log-part.js';
 import { createMissingReport } from './missing.js';
+import { createPayloads, type OpenKeyHolder } from './payloads.js';
 import { type PlacedRange, rangeQuery, readRanges, rowsOf } from './range-query.js';
 import { readEvents } from './read-events.js';
 import { createRecordedRoots } from './recorded-roots.js';
@@ -28,8 +29,14 @@ import { createVesRowChecker } from './ves-row.js';
 /** Checks of a row whose failing puts the event's leaf in doubt. */
 const LEAF_CHECKS = new Set(['row-shape', 'signing-hash', 'signature', 'readable', 'sequence']);
 
-export function createVesCheck(session: Session, setup: FsckSetup, crypto: FsckCrypto) {
-  const rows = createVesRowChecker(crypto);
+export function createVesCheck(
+  session: Session,
+  setup: FsckSetup,
+  crypto: FsckCrypto,
+  openKeys?: OpenKeyHolder,
+) {
+  const payloads = createPayloads(session, 'ves', openKeys);
+  const rows = createVesRowChecker(crypto, payloads.open);
   const findKeys = createAgentKeys(session, crypto);
   const checkGroups = createGroupCheck(session, setup);
   const readRecordedRoots = createRecordedRoots(session);
@@ -100,6 +107,7 @@ export function createVesCheck(session: Session, setup: FsckSetup, crypto: FsckC
     );
     const chunks = ranges.map((range, place) => createVesChunk(range, commitments[place]!.length > 0));
     const keyNumbers = createKeyNumbers();
+    await payloads.prepare(ranges);
     await readEvents(session, VES_EVENTS, chunks, (chunk, tuple) => takeEvent(chunk, tuple, keyNumbers));
     const claims: ClaimList[] = ranges.map(() => createClaimList());
     const groups = await guard(GROUPS.table, { ends: ranges.map(() => undefined), rows: 0 }, () =>
@@ -156,6 +164,7 @@ export function createVesCheck(session: Session, setup: FsckSetup, crypto: FsckC
       };
     });
     add(counts, 'ves_events', events);
+    payloads.report(counts);
     add(counts, 'signatures', verified);
     add(counts, 'rows without check value', unchecked);
     add(counts, 'ves_sequencer_receipts', groups.rows);

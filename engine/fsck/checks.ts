@@ -5,6 +5,7 @@ export const CHECKS = {
   'row-shape': 'lengths of byte columns fit the kind of row',
   sequence: 'numbers of a stream are 1 to n, none missing, none twice',
   'payload-hash': 'the stored payload text hashes to the stored hash',
+  sealed: 'an encrypted payload can be decrypted, with the key and for the event it was encrypted for',
   'cipher-hash': 'the stored encryption envelope hashes to payload_cipher_hash',
   'entity-key': 'entity_key is the one of tenant, store, entity_type and entity_id',
   'signing-hash': 'event_signing_hash is the hash of the columns the agent signed',
@@ -26,6 +27,8 @@ export const CHECKS = {
   'entity-count': 'stored numbers of events of an entity are what counting the events gives',
   'agent-key': 'agents keys are valid Ed25519 keys, and their states make sense',
   'sequencer-key': "the sequencer's keys are valid, have versions 0 to n and validities that make sense",
+  'audit-chain':
+    'records of administrative acts form a chain of hashes without a hole, up to its recorded end',
   'notary-entry': 'entries of the notary log are numbered from 0 and name streams that exist',
   note: "a stored checkpoint says what its row says and is signed with the sequencer's key",
   cosignature: 'a stored cosignature is well-formed, fits its row, and verifies where the key is known',

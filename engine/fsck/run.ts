@@ -2,7 +2,9 @@
  * The coordinator of a check. It lists the streams, hands ranges of their events to workers, puts what they answer together in the
  * order of the streams, and looks at what belongs to no range. All of it reads one snapshot.
  */
+import type { Config } from '../config/index.js';
 import type { DatabaseTarget } from '../store/connection.js';
+import { checkAuditLog } from './audit-log.js';
 import type { FsckCrypto } from './crypto.js';
 import { createFindingList } from './finding.js';
 import { checkSequencerKeys } from './global-rows.js';
@@ -31,6 +33,8 @@ export interface FsckOptions {
   /** Tasks they can do at the same time. */
   readonly threads: number;
   readonly signatures: boolean;
+  /** Settings with the keys of sealed payloads; unset: they are not opened. */
+  readonly encryption?: Config['encryption'] | undefined;
   /** Also sorts all ids and counts all rows, to find what a broken index hides. */
   readonly deep: boolean;
   readonly filter: StreamFilter;
@@ -62,6 +66,7 @@ export async function runFsck(options: FsckOptions): Promise<FsckReport> {
       keyVersions: await readKeyVersions(session),
       filter: options.filter,
       oldRows: await mayHaveOldRows(session),
+      encryption: options.encryption,
     };
     crew = await options.start(setup);
     const results = createResults();
@@ -108,6 +113,11 @@ async function checkAll(
     await orUnreadable(allRows('sequencer_keys'), findings, undefined, () =>
       checkSequencerKeys(session, crypto, findings, results.counts),
     );
+    // Acts on all tenants are in one chain.
+    if (filter.tenant === undefined && filter.store === undefined)
+      await orUnreadable(allRows('audit_log'), findings, undefined, () =>
+        checkAuditLog(session, findings, results.counts),
+      );
     results.add({ findings: findings.first, total: findings.total, counts: {} });
     return true;
   } catch (error) {

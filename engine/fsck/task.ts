@@ -1,4 +1,5 @@
 /** What travels between the coordinator and the workers of a check. Plain data. */
+import type { Config } from '../config/index.js';
 import type { DatabaseTarget } from '../store/connection.js';
 import type { Finding, StreamId } from './finding.js';
 import type { StreamFilter, StreamKind } from './streams.js';
@@ -19,6 +20,8 @@ export interface FsckSetup {
   readonly filter: StreamFilter;
   /** Whether there may be rows from before check values were written. */
   readonly oldRows: boolean;
+  /** Settings with the keys of sealed payloads; undefined: they are not opened. */
+  readonly encryption: Config['encryption'] | undefined;
 }
 
 /** Events `from..to` of a stream, both inclusive. VES ranges begin at 1 + a multiple of {@link CHUNK_EVENTS}. */

@@ -20,9 +20,11 @@ import {
 import { CHECKED_FROM } from '../store/copy-row.js';
 import type { Tuple } from '../store/copy-tuples.js';
 import { tupleCheck } from '../store/row-check.js';
+import { isSealed } from '../store/sealed-payload.js';
 import { VES } from '../store/ves-columns.js';
 import type { FsckCrypto } from './crypto.js';
 import type { Fault } from './finding.js';
+import type { OpenPayload } from './payloads.js';
 
 /** Where the results of a row go. */
 export interface VesRowTarget {
@@ -55,7 +57,10 @@ export const SIGNED_COLUMNS =
   'created_at_str, payload_kind, payload hashes, or (version 2) command_id, base_version';
 
 /** Makes a checker with buffers of its own. Not re-entrant. */
-export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): VesRowChecker {
+export function createVesRowChecker(
+  { sha256 }: Pick<FsckCrypto, 'sha256'>,
+  openPayload: OpenPayload,
+): VesRowChecker {
   const digest = Buffer.alloc(32);
   const sha256Of: Sha256 = (bytes) => {
     const hash = new Uint8Array(32);
@@ -71,11 +76,29 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
   const vesLeaf = leaf.subarray(LEAF_PREFIX_BYTES);
 
   /** The SHA-256 of `label ‖ payload`. */
-  function hashPayload({ bytes, at, length }: Tuple): void {
-    const from = at[VES.payload]!;
-    const preimage = payloadScratch(PLAIN_LABEL + length[VES.payload]!);
-    bytes.copy(preimage, PLAIN_LABEL, from, from + length[VES.payload]!);
+  function hashPayload(source: Buffer, from: number, length: number): void {
+    const preimage = payloadScratch(PLAIN_LABEL + length);
+    source.copy(preimage, PLAIN_LABEL, from, from + length);
     sha256(preimage, digest, 0);
+  }
+
+  /** What is wrong with a payload in clear text, or with what one decrypts to. */
+  function payloadFault(
+    tuple: Tuple,
+    kind: number,
+    source: Buffer,
+    from: number,
+    length: number,
+  ): Fault | undefined {
+    if (kind === 1) return cipherFault(tuple, source.toString('utf8', from, from + length));
+    hashPayload(source, from, length);
+    return isEqual(digest, 0, tuple.bytes, tuple.at[VES.hashes]! + 96, 32) ? undefined : WRONG_PAYLOAD;
+  }
+
+  function sealedFault(tuple: Tuple, kind: number): Fault | undefined {
+    const opened = openPayload(tuple);
+    if (opened === undefined) return undefined;
+    return opened instanceof Uint8Array ? payloadFault(tuple, kind, opened, 0, opened.length) : opened;
   }
 
   /** Writes what the agent signed, as the columns give it, to `target[offset, offset + 32)`. */
@@ -140,7 +163,7 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
     if (target.vesLeaves) sha256(vesLeaf, target.vesLeaves, 32 * index);
   }
 
-  function cipherFault(tuple: Tuple): Fault | undefined {
+  function cipherFault(tuple: Tuple, payload: string): Fault | undefined {
     const { bytes, at, length } = tuple;
     const text = (column: number) => bytes.toString('utf8', at[column]!, at[column]! + length[column]!);
     const fixed = new Uint8Array(FIXED_BYTES);
@@ -149,7 +172,7 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
       fixed.set(bytes.subarray(from, from + 16), 16 * id);
     }
     fixed.set(bytes.subarray(at[VES.hashes]! + 96, at[VES.hashes]! + 128), FIXED.payloadPlainHash);
-    const derived = cipherHashOf(text(VES.payload), {
+    const derived = cipherHashOf(payload, {
       agentKeyId: bytes.readUInt32BE(at[VES.agentKeyId]! + 4),
       entityType: text(VES.entityType),
       entityId: text(VES.entityId),
@@ -193,13 +216,11 @@ export function createVesRowChecker({ sha256 }: Pick<FsckCrypto, 'sha256'>): Ves
         return [{ check: 'row-shape', column: 'payload_kind or hashes', message }];
       }
       let faults = NO_FAULTS;
-      if (kind === 0) {
-        hashPayload(tuple);
-        if (!isEqual(digest, 0, bytes, hashes + 96, 32)) faults = [...faults, WRONG_PAYLOAD];
-      } else {
-        const fault = cipherFault(tuple);
-        if (fault) faults = [...faults, fault];
-      }
+      const from = at[VES.payload]!;
+      const fault = isSealed(bytes, from, length[VES.payload]!)
+        ? sealedFault(tuple, kind)
+        : payloadFault(tuple, kind, bytes, from, length[VES.payload]!);
+      if (fault) faults = [...faults, fault];
       writeEntityKey(tuple);
       if (!isEqual(digest, 0, bytes, at[VES.entityKey]!, 8)) faults = [...faults, WRONG_ENTITY_KEY];
       writeSigningHash(tuple, target.signed, 96 * index);

@@ -10,6 +10,7 @@ import { compareRowCounts, findDuplicates } from './deep.js';
 import { checkEntityVersions } from './entity-versions.js';
 import { createFindingList, type FindingList, type StreamId } from './finding.js';
 import { checkLegacyStates } from './legacy-states.js';
+import type { OpenKeyHolder } from './payloads.js';
 import { openSession } from './session.js';
 import { TABLES } from './streams.js';
 import type { FsckSetup, LogPart, Task, TaskResult } from './task.js';
@@ -40,10 +41,15 @@ function rowOf(task: OtherTask): { table: string; stream: StreamId | null; row: 
   }
 }
 
-export async function openFsckWorker(setup: FsckSetup, crypto: FsckCrypto): Promise<FsckWorker> {
+/** @param openKeys who opens sealed payloads; unset: nobody, they are counted */
+export async function openFsckWorker(
+  setup: FsckSetup,
+  crypto: FsckCrypto,
+  openKeys?: OpenKeyHolder,
+): Promise<FsckWorker> {
   const session = await openSession(setup.target, setup.snapshot, 'worker');
-  const checkVes = createVesCheck(session, setup, crypto);
-  const checkLegacy = createLegacyCheck(session, setup, crypto);
+  const checkVes = createVesCheck(session, setup, crypto, openKeys);
+  const checkLegacy = createLegacyCheck(session, setup, crypto, openKeys);
   const checkNotary = createNotaryCheck(session, crypto);
   let last: Promise<unknown> = Promise.resolve();
 

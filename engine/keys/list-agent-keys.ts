@@ -46,3 +46,17 @@ export async function listAllAgentKeys(
   invariant(keys.length <= AGENT_KEYS_MAX, 'INTERNAL_ERROR', `An agent has at most ${AGENT_KEYS_MAX} keys`);
   return keys;
 }
+
+/** All signing keys of a tenant, or of one of its agents, by agent and id. By the primary key. */
+export const listTenantAgentKeys = (
+  sql: Sql,
+  tenantId: string,
+  agentId?: string,
+): Promise<(ListedAgentKey & { readonly agentId: string })[]> =>
+  sql<(ListedAgentKey & { readonly agentId: string })[]>`
+    select agent_id as "agentId", key_id::float8 as "keyId", key_algorithm as "keyAlgorithm",
+           encode(public_key, 'hex') as "publicKey", status, valid_from as "validFrom", valid_to as "validTo",
+           revoked_at as "revokedAt", created_at as "createdAt"
+    from agent_signing_keys
+    where tenant_id = ${tenantId} and ${agentId === undefined ? sql`true` : sql`agent_id = ${agentId}`}
+    order by agent_id, key_id`;

@@ -5,6 +5,8 @@ import {
   type PublicKeyVerdict,
   verifyProofOfPossession,
 } from '../protocol/index.js';
+import type { AuditRecord } from '../store/audit-entry.js';
+import { appendAudit } from '../store/audit-log.js';
 import type { Sql, TransactionSql } from '../store/connection.js';
 
 /** A signing key to be registered. Ids are UUIDs, instants RFC 3339 in UTC with microseconds at most. */
@@ -34,12 +36,27 @@ export const AGENT_KEYS_MAX = 1000;
 /**
  * Registers a key. The same registration again changes nothing, so that it can be repeated after a lost answer.
  *
+ * @param audit goes into the audit log together with the key, if it is new
  * @returns whether the key is new
  * @throws ServiceError INVALID_PUBLIC_KEY; SIGNATURE_VERIFICATION_FAILED when the proof of possession is wrong;
  * ALREADY_EXISTS when the agent has another key under this id, or had this one and it was revoked; QUOTA_EXCEEDED when it has
  * {@link AGENT_KEYS_MAX} keys
  */
-export async function registerAgentKey(sql: Sql, registration: AgentKeyRegistration): Promise<boolean> {
+export async function registerAgentKey(
+  sql: Sql,
+  registration: AgentKeyRegistration,
+  audit?: AuditRecord,
+): Promise<boolean> {
+  requireUsable(registration);
+  return sql.begin(async (tx) => {
+    const isNew = await insertOrCompare(tx, registration);
+    if (isNew && audit !== undefined) await appendAudit(tx, audit);
+    return isNew;
+  });
+}
+
+/** @throws ServiceError INVALID_PUBLIC_KEY, SIGNATURE_VERIFICATION_FAILED */
+export function requireUsable(registration: AgentKeyRegistration): void {
   const { publicKey, proofOfPossession } = registration;
   const verdict = checkPublicKey(publicKey);
   if (verdict !== 'ok')
@@ -49,10 +66,13 @@ export async function registerAgentKey(sql: Sql, registration: AgentKeyRegistrat
       'SIGNATURE_VERIFICATION_FAILED',
       'The proof of possession is not a signature of this key over SHA-256("VES_POP_V1" || public key)',
     );
-  return sql.begin((tx) => insertOrCompare(tx, registration));
 }
 
-async function insertOrCompare(tx: TransactionSql, registration: AgentKeyRegistration): Promise<boolean> {
+/** The same in a transaction of the caller's, without looking at the key itself. */
+export async function insertOrCompare(
+  tx: TransactionSql,
+  registration: AgentKeyRegistration,
+): Promise<boolean> {
   const { tenantId, agentId, keyId, publicKey, validFrom, validTo } = registration;
   // Registrations of one agent go one after the other: otherwise each would count before the others have inserted.
   await tx`select pg_advisory_xact_lock(hashtextextended(${`agent-keys/${tenantId}/${agentId}`}, 0))`;

@@ -24,6 +24,7 @@ export const VES_REJECTION = {
   agentKey: (text: string) => reject(`agent_key_invalid: ${text}`, text),
   signature: () => reject('invalid_signature', 'Agent signature verification failed: VerificationFailed'),
   signatureScheme: (text: string) => reject('invalid_signature', text),
+  policy: (text: string) => reject(`policy_violation: ${text}`, `Agent policy: ${text}`),
   versionConflict: (expected: number | bigint, actual: number | bigint) =>
     reject(
       `version_conflict: expected ${expected}, actual ${actual}`,

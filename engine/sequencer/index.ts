@@ -16,6 +16,7 @@ export {
 } from './batch.js';
 export { type Committer, type CommitterOptions, createCommitter, type GroupReport } from './committer.js';
 export { type ContentDigest, createContentDigest } from './content-digest.js';
+export { createFairQueue, type FairQueue } from './fair-queue.js';
 export type { RequestOutcome } from './outcome.js';
 export * as outcome from './outcome.js';
 export {
@@ -29,5 +30,6 @@ export {
 } from './partition.js';
 export { collectNeeds, createPlanner, type GroupPlan } from './plan.js';
 export type * from './ports.js';
+export { createShares, SHARE_OF_FREE, type Shares } from './shares.js';
 export { partitionOf, type StreamKey, streamKey } from './stream.js';
 export { createSubmission, type Slice, type Submission, wholeSlice } from './submission.js';

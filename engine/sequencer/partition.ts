@@ -12,9 +12,11 @@
  * L2/L3 hang on two rules: outcomes are applied only after `committed`, and after `lost` nothing is guessed: the same
  * events are looked up again under the stream locks before they are numbered again.
  */
+import { createFairQueue, type FairQueue } from './fair-queue.js';
 import * as code from './outcome.js';
 import type { GroupPlan } from './plan.js';
 import type { GroupNeeds, Snapshot } from './ports.js';
+import { createShares } from './shares.js';
 import { halve, type Slice, type Submission, TENTATIVE_WRITTEN, wholeSlice } from './submission.js';
 
 /** Caps of a group and of the queue; see docs/configuration.md. */
@@ -58,9 +60,8 @@ export interface PartitionRules {
 interface State {
   phase: Phase;
   closing: boolean;
-  queue: Submission[];
-  queuedEvents: number;
-  queuedBytes: number;
+  /** By tenant: each in order of arrival, all of them in turns (L10). */
+  queue: FairQueue<Submission>;
   /** The group being tried. */
   group: readonly Slice[];
   plan: GroupPlan | undefined;
@@ -70,6 +71,9 @@ interface State {
   parts: (readonly Slice[])[];
   pauseMs: number;
 }
+
+/** A tenant's turn, as a part of the largest group. */
+const TURNS_PER_GROUP = 10;
 
 type Handlers = {
   readonly [P in Phase]: {
@@ -88,12 +92,17 @@ export interface Partition {
 
 /** Makes the machine in phase idle. */
 export function createPartition(rules: PartitionRules, limits: PartitionLimits): Partition {
+  const { groupEventsMax, groupBytesMax } = limits;
+  /** What a request takes of a group, in events: by its events or by its bytes, whichever fills the group sooner. */
+  const costOf = ({ eventCount, bytes }: Submission): number =>
+    Math.max(eventCount, (bytes * groupEventsMax) / groupBytesMax);
+  const turn = groupEventsMax / TURNS_PER_GROUP;
+  const queuedEvents = createShares(limits.queueEventsMax);
+  const queuedBytes = createShares(limits.queueBytesMax);
   const state: State = {
     phase: 'idle',
     closing: false,
-    queue: [],
-    queuedEvents: 0,
-    queuedBytes: 0,
+    queue: createFairQueue(costOf, turn),
     group: [],
     plan: undefined,
     refusals: 0,
@@ -106,37 +115,46 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
   };
 
   function enqueue({ submission }: Extract<PartitionEvent, { type: 'submit' }>): PartitionEffect[] {
-    const full =
-      state.queuedEvents + submission.eventCount > limits.queueEventsMax ||
-      state.queuedBytes + submission.bytes > limits.queueBytesMax;
+    const { tenant, eventCount, bytes } = submission;
+    const fits = queuedEvents.fits(tenant, eventCount) && queuedBytes.fits(tenant, bytes);
     // L8: a full queue answers at once. One request is always taken, however large.
-    if (state.closing || (full && state.queue.length > 0))
+    if (state.closing || (!fits && state.queue.size > 0))
       return giveUp([wholeSlice(submission)], code.QUEUE_FULL);
-    state.queue.push(submission);
-    state.queuedEvents += submission.eventCount;
-    state.queuedBytes += submission.bytes;
+    state.queue.push(tenant, submission);
+    queuedEvents.add(tenant, eventCount);
+    queuedBytes.add(tenant, bytes);
     return [];
   }
 
-  /** Takes from the queue, in arrival order, what fits into one group. */
+  function uncount({ tenant, eventCount, bytes }: Submission): void {
+    queuedEvents.remove(tenant, eventCount);
+    queuedBytes.remove(tenant, bytes);
+  }
+
+  /**
+   * Takes from the queue what fits into one group: each tenant's requests in order of arrival, the tenants in turns. While several
+   * wait, the group ends with the round: who sends little shares its commit with one turn of who sends much.
+   */
   function takeGroup(): Slice[] {
     const group: Slice[] = [];
+    const { queue } = state;
+    const shared = queue.owners > 1;
+    const spent = new Map<string, number>();
     let events = 0;
     let bytes = 0;
-    let taken = 0;
-    for (const submission of state.queue) {
+    for (let submission = queue.peek(); submission !== undefined; submission = queue.peek()) {
+      const { tenant } = submission;
       const fits =
-        events + submission.eventCount <= limits.groupEventsMax &&
-        bytes + submission.bytes <= limits.groupBytesMax;
-      if (group.length > 0 && !fits) break;
+        events + submission.eventCount <= groupEventsMax && bytes + submission.bytes <= groupBytesMax;
+      const mine = spent.get(tenant) ?? 0;
+      if (group.length > 0 && (!fits || (shared && mine >= turn))) break;
+      queue.take();
+      uncount(submission);
       group.push(wholeSlice(submission));
       events += submission.eventCount;
       bytes += submission.bytes;
-      taken++;
+      spent.set(tenant, mine + costOf(submission));
     }
-    state.queue.splice(0, taken);
-    state.queuedEvents -= events;
-    state.queuedBytes -= bytes;
     return group;
   }
 
@@ -230,10 +248,9 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
     };
     const group = keep(state.group);
     state.parts = state.parts.map(keep).filter((part) => part.length > 0);
-    const waiting = keep(state.queue.map(wholeSlice)).map((slice) => slice.submission);
-    state.queue = waiting;
-    state.queuedEvents = waiting.reduce((sum, submission) => sum + submission.eventCount, 0);
-    state.queuedBytes = waiting.reduce((sum, submission) => sum + submission.bytes, 0);
+    const lateInQueue = state.queue.discard(({ deadlineMs }) => deadlineMs > nowMs);
+    lateInQueue.forEach(uncount);
+    effects.push(...giveUp(lateInQueue.map(wholeSlice), code.NOT_STORED));
     if (group.length === 0) return [...effects, ...openNext()];
     state.group = group;
     return [...effects, ...open()];
@@ -310,7 +327,7 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
       return state.phase;
     },
     get queuedEvents() {
-      return state.queuedEvents;
+      return queuedEvents.total;
     },
   };
 }

@@ -54,7 +54,10 @@ async function lookUpEvents(
       : sql<StoredRow[]>`select e.event_id, e.tenant_id, e.store_id, e.sequence_number,
             (extract(epoch from e.sequenced_at) * 1000000)::bigint as micros, e.command_id, e.base_version,
             substr(e.hashes, 1, 96) as proof,
-            case when e.payload_kind = 1 then sha256(convert_to(e.payload, 'UTF8')) end as envelope_hash,
+            case when e.payload_kind <> 1 then null
+              -- A sealed envelope carries its hash at fixed characters (engine/vault/record.ts).
+              when starts_with(e.payload, 'SSE2') then substr(decode(substr(e.payload, 37, 44), 'base64'), 1, 32)
+              else sha256(convert_to(e.payload, 'UTF8')) end as envelope_hash,
             r.sequencer_id, r.sequencer_key_version
           from ves_events e
           left join lateral (select sequencer_id, sequencer_key_version from ves_sequencer_receipts r

@@ -4,6 +4,8 @@ import { connectDatabase, type DatabaseTarget } from './connection.js';
 export interface Leadership {
   /** Whether this process leads, asked of the database; takes the lead when nobody has it. Rejects when the database is not reached. */
   holds(): Promise<boolean>;
+  /** What {@link holds} answered last. */
+  readonly leads: boolean;
   /** Gives the lead up and closes the connection. */
   release(): Promise<void>;
 }
@@ -25,6 +27,9 @@ export function createLeadership(target: DatabaseTarget, key: bigint, applicatio
         select pg_backend_pid() as pid,
           case when pg_backend_pid() = ${session ?? 0}::int then true else pg_try_advisory_lock(${key}::int8) end as locked`;
       session = row?.locked ? row.pid : undefined;
+      return session !== undefined;
+    },
+    get leads() {
       return session !== undefined;
     },
     async release() {

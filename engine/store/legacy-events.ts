@@ -9,6 +9,7 @@ import {
   toEntityPage,
   toEventPage,
 } from './event-page.js';
+import { openLegacyRows } from './sealed-rows.js';
 
 /** A stored legacy event, as much of it as an envelope shows. Ids are lower-case hyphenated UUIDs. */
 export type LegacyEventRow = {
@@ -24,7 +25,7 @@ export type LegacyEventRow = {
   readonly entityId: string;
   readonly eventType: string;
   readonly createdAt: string;
-  /** Compact JSON text. */
+  /** Compact JSON text. Empty: erased. */
   readonly payload: string;
   /** Lower-case hex, 32 bytes. */
   readonly payloadHash: string;
@@ -63,7 +64,7 @@ export async function readLegacyEvents(
     ) e on true
     where c.tenant_id = ${stream.tenantId} and c.store_id = ${stream.storeId}
     order by e.sequence`;
-  return toEventPage(rows, from, to);
+  return toEventPage(await openLegacyRows(sql, stream, rows), from, to);
 }
 
 /** Legacy events of one entity; as `readVesEntity`. */
@@ -101,5 +102,5 @@ export async function readLegacyEntity(
       where payload_bytes_before < ${PAGE_PAYLOAD_BYTES_MAX}
     ) e on true
     order by e.sequence`;
-  return toEntityPage(rows);
+  return toEntityPage(await openLegacyRows(sql, stream, rows));
 }

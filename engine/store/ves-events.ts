@@ -9,6 +9,7 @@ import {
   toEntityPage,
   toEventPage,
 } from './event-page.js';
+import { openVesRows } from './sealed-rows.js';
 
 /** A stored VES event, as much of it as an envelope shows. Ids are lower-case hyphenated UUIDs. */
 export type VesEventRow = {
@@ -28,7 +29,7 @@ export type VesEventRow = {
   readonly entityId: string;
   readonly eventType: string;
   readonly createdAt: string;
-  /** The JSON text that was hashed: the payload, or the encryption envelope. */
+  /** The JSON text that was hashed: the payload, or the encryption envelope. Empty: erased. */
   readonly payload: string;
   /** Lower-case hex of signing hash (32) ‖ signature (64) ‖ plain hash (32) [‖ cipher hash (32)]. */
   readonly hashes: string;
@@ -67,7 +68,7 @@ export async function readVesEvents(
     ) e on true
     where c.tenant_id = ${stream.tenantId} and c.store_id = ${stream.storeId}
     order by e.sequence`;
-  return toEventPage(rows, from, to);
+  return toEventPage(await openVesRows(sql, stream.tenantId, rows), from, to);
 }
 
 /**
@@ -111,7 +112,7 @@ export async function readVesEntity(
       where payload_bytes_before < ${PAGE_PAYLOAD_BYTES_MAX}
     ) e on true
     order by e.sequence`;
-  return toEntityPage(rows);
+  return toEntityPage(await openVesRows(sql, stream.tenantId, rows));
 }
 
 /** The event with this id, in whatever store of the tenant. By the unique index (event_id, tenant_id). */
@@ -120,14 +121,14 @@ export async function findVesEvent(
   tenantId: string,
   eventId: string,
 ): Promise<VesEventRow | undefined> {
-  const [row] = await sql<VesEventRow[]>`
+  const rows = await sql<VesEventRow[]>`
     select sequence_number as sequence, sequenced_at as "sequencedAt", store_id as "storeId",
            event_id as "eventId", source_agent_id as "sourceAgentId", command_id as "commandId",
            base_version as "baseVersion", agent_key_id as "agentKeyId", ves_version as "vesVersion",
            payload_kind as "payloadKind", entity_type as "entityType", entity_id as "entityId",
            event_type as "eventType", created_at_str as "createdAt", payload, encode(hashes, 'hex') as hashes
     from ves_events where event_id = ${eventId} and tenant_id = ${tenantId}`;
-  return row;
+  return (await openVesRows(sql, tenantId, rows))[0];
 }
 
 /** The event that a command produced in a store. By the unique index (tenant_id, store_id, command_id). */
@@ -136,7 +137,7 @@ export async function findVesEventByCommand(
   stream: { tenantId: string; storeId: string },
   commandId: string,
 ): Promise<VesEventRow | undefined> {
-  const [row] = await sql<VesEventRow[]>`
+  const rows = await sql<VesEventRow[]>`
     select sequence_number as sequence, sequenced_at as "sequencedAt", store_id as "storeId",
            event_id as "eventId", source_agent_id as "sourceAgentId", command_id as "commandId",
            base_version as "baseVersion", agent_key_id as "agentKeyId", ves_version as "vesVersion",
@@ -144,5 +145,5 @@ export async function findVesEventByCommand(
            event_type as "eventType", created_at_str as "createdAt", payload, encode(hashes, 'hex') as hashes
     from ves_events
     where tenant_id = ${stream.tenantId} and store_id = ${stream.storeId} and command_id = ${commandId}`;
-  return row;
+  return (await openVesRows(sql, stream.tenantId, rows))[0];
 }

@@ -11,6 +11,8 @@ const ESCAPE_FACTOR = 6;
 const HEX = Buffer.from('0123456789abcdef');
 const NO_CIPHER_HASH = '0'.repeat(64);
 const UUID_DASHES = new Set([4, 6, 8, 10]);
+/** In place of a payload that was erased. */
+const ERASED = 'null,"payload_erased":true';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -53,6 +55,7 @@ export function createJsonEncoder(): EventEncoder {
     quoted(sink, tuple, VES.createdAt);
     ascii(sink, encrypted ? ',"payload_kind":1,"payload_encrypted":' : ',"payload_kind":0,"payload":');
     // The text that was hashed goes out as it is stored (L3).
+    if (length[VES.payload] === 0) ascii(sink, ERASED);
     bytes.copy(sink.bytes, sink.length, at[VES.payload]!, at[VES.payload]! + length[VES.payload]!);
     sink.length += length[VES.payload]!;
     ascii(sink, ',"payload_plain_hash":"0x');

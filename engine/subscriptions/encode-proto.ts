@@ -103,9 +103,10 @@ function writeEnvelope(sink: Sink, tuple: Tuple): void {
   uuidText(sink, ENVELOPE.sourceAgent, tuple, VES.agent);
   number(sink, ENVELOPE.vesVersion, bytes.readUInt16BE(at[VES.vesVersion]!));
   number(sink, ENVELOPE.payloadKind, encrypted ? ENCRYPTED : PLAINTEXT);
-  if (encrypted)
+  // An erased payload is empty, which no other is: the field is left out.
+  if (encrypted && length[VES.payload]! > 0)
     writeEncrypted(sink, bytes.toString('utf8', at[VES.payload]!, at[VES.payload]! + length[VES.payload]!));
-  else run(sink, ENVELOPE.payload, bytes, at[VES.payload]!, length[VES.payload]!);
+  else if (!encrypted) run(sink, ENVELOPE.payload, bytes, at[VES.payload]!, length[VES.payload]!);
   run(sink, ENVELOPE.payloadPlainHash, bytes, hashes + 96, 32);
   if (encrypted) run(sink, ENVELOPE.payloadCipherHash, bytes, hashes + 128, 32);
   number(sink, ENVELOPE.agentKeyId, readInt8(bytes, at[VES.agentKeyId]!));

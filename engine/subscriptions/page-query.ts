@@ -1,9 +1,9 @@
 /** Reading stored events of a stream as COPY tuples. COPY takes no parameters, so the values are written into the statement. */
 import { parseUuid } from '../protocol/index.js';
 import type { Sql } from '../store/connection.js';
-import { copyOut } from '../store/copy-out.js';
-import { createTupleReader, type TupleSink } from '../store/copy-tuples.js';
+import type { TupleSink } from '../store/copy-tuples.js';
 import { entityKey } from '../store/entity-key.js';
+import { readTuples } from '../store/read-tuples.js';
 import { VES_EVENTS } from '../store/ves-columns.js';
 import { type EventFilter, singleEntity } from './filter.js';
 import type { PageRequest } from './tail-messages.js';
@@ -45,18 +45,13 @@ export async function readPage(sql: Sql, request: PageRequest, sink: TupleSink):
     where payload_bytes_before < ${PAGE_BYTES_MAX} order by sequence_number
   ) to stdout (format binary)`;
   let count = 0;
-  let bytes = 0;
   let last = from - 1;
-  await copyOut(
-    sql.unsafe(query),
-    createTupleReader(VES_EVENTS.columnCount, (tuple) => {
-      count++;
-      bytes += tuple.end - tuple.start;
-      last =
-        tuple.bytes.readUInt32BE(tuple.at[0]!) * 0x1_0000_0000 + tuple.bytes.readUInt32BE(tuple.at[0]! + 4);
-      sink(tuple);
-    }),
-  );
+  const bytes = await readTuples(sql, query, 'ves', (tuple) => {
+    count++;
+    last =
+      tuple.bytes.readUInt32BE(tuple.at[0]!) * 0x1_0000_0000 + tuple.bytes.readUInt32BE(tuple.at[0]! + 4);
+    sink(tuple);
+  });
   // A page that is not full has seen everything up to `to`.
   return count < eventsMax && bytes < PAGE_BYTES_MAX ? to : last;
 }

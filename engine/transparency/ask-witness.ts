@@ -36,12 +36,23 @@ export type AskWitness = (
 
 const NOTARY = { kind: 'notary' } as const;
 
-/** @param options `timeoutMs`: how long a witness may take to answer; `now`: clock in milliseconds */
+/** Calls a service, unless it failed too often lately, in which case it rejects. `failed` tells a failure from a result. */
+export type CallGuard = <T>(
+  name: string,
+  call: () => Promise<T>,
+  failed: (result: T) => boolean,
+) => Promise<T>;
+
+const unguarded: CallGuard = (_, call) => call();
+const isFailure = ({ kind }: SubmissionOutcome): boolean => kind === 'unreachable' || kind === 'bad-answer';
+
+/** @param options `timeoutMs`: how long a witness may take to answer; `now`: clock in milliseconds; `guard`: stands before every call */
 export function createAskWitness(
   deps: { sql: Sql; logs: LogService },
-  options: { readonly timeoutMs?: number; readonly now?: () => number } = {},
+  options: { readonly timeoutMs?: number; readonly now?: () => number; readonly guard?: CallGuard } = {},
 ): AskWitness {
   const { sql, logs } = deps;
+  const { guard = unguarded } = options;
 
   async function ask(
     witness: Witness,
@@ -90,7 +101,12 @@ export function createAskWitness(
     const { size, body, logNote, issuedAt } = checkpoint;
     const nothingToProve = oldSize === 0 || oldSize === size;
     const proof = nothingToProve ? [] : (await logs.consistency(NOTARY, oldSize, size)).hashes;
-    return submitCheckpoint(witness, { oldSize, proof, body, note: logNote, issuedAt }, signal, options);
+    const submission = { oldSize, proof, body, note: logNote, issuedAt };
+    const call = () => submitCheckpoint(witness, submission, signal, options);
+    return guard(`witness ${witness.key.name}`, call, isFailure).catch((error: Error) => ({
+      kind: 'unreachable',
+      problem: error.message,
+    }));
   }
 
   async function conclude(

@@ -1,6 +1,7 @@
 /** The transparency view put together from its parts. */
 import type { Sha256Into } from '../log/index.js';
 import type { Sql } from '../store/connection.js';
+import type { CallGuard } from './ask-witness.js';
 import { type Checkpoints, createCheckpoints, type LogSigner } from './checkpoints.js';
 import type { LogService } from './log-service.js';
 import { createNotary, type Notary } from './notary.js';
@@ -27,6 +28,8 @@ export function createTransparency(deps: {
   readonly witnesses: readonly WitnessSetting[];
   readonly witnessQuorum: number;
   readonly log: TransparencyLog;
+  /** Stands before every call of a witness. */
+  readonly guard?: CallGuard;
 }): Transparency {
   const { sql, logs, log, witnesses, witnessQuorum } = deps;
   const policy = parseWitnessPolicy(witnesses, witnessQuorum);
@@ -35,6 +38,9 @@ export function createTransparency(deps: {
     logs,
     checkpoints: createCheckpoints(deps),
     notary,
-    witnessing: createWitnessing({ sql, logs, policy, published: notary.published, log }),
+    witnessing: createWitnessing(
+      { sql, logs, policy, published: notary.published, log },
+      deps.guard ? { guard: deps.guard } : {},
+    ),
   };
 }

@@ -3,7 +3,7 @@
  * together under one; the target moves on to the latest checkpoint when a quorum is reached, or when nobody is being asked any more. Each
  * witness is asked on its own: one that is slow or gone delays no other, it only waits longer and longer before it is asked again.
  */
-import { type AskWitness, createAskWitness, type Refusal } from './ask-witness.js';
+import { type AskWitness, type CallGuard, createAskWitness, type Refusal } from './ask-witness.js';
 import type { NotaryCheckpoint, PublishedCheckpoints } from './published.js';
 import type { Witness, WitnessPolicy } from './witness-policy.js';
 
@@ -42,6 +42,8 @@ export interface WitnessingOptions {
   readonly timeoutMs?: number;
   /** Clock in milliseconds. */
   readonly now?: () => number;
+  /** Stands before every call of a witness. */
+  readonly guard?: CallGuard;
 }
 
 const PAUSE_FIRST_MS = 1000;

@@ -1,122 +1,100 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createAddressList, type SignedRequest } from '../../engine/access/index.js';
 import type { Config } from '../../engine/config/index.js';
 import { ServiceError } from '../../engine/errors/index.js';
-import { API_KEY_PREFIX, findApiKey, hashApiKey } from '../../engine/keys/api-keys.js';
-import { openChangeFeed } from '../../engine/store/change-feed.js';
 import type { Sql } from '../../engine/store/connection.js';
-import { createApiKeyCache } from './api-key-cache.js';
-import { ANONYMOUS_CONTEXT, type AuthContext, authContext, BOOTSTRAP_CONTEXT } from './context.js';
+import { createApiKeyValidator } from './api-key-validator.js';
+import { createBootstrapValidator } from './bootstrap-validator.js';
+import { ANONYMOUS_CONTEXT, type AuthContext, BOOTSTRAP_CONTEXT, withoutAdmin } from './context.js';
 import { readCredentials } from './credentials.js';
+import { createSignatureValidator } from './signature-validator.js';
+import { createTokenValidator } from './token-validator.js';
+import type { OnTrouble, Validator } from './validator.js';
 
 /** Longer keys are refused unread. */
 const KEY_LENGTH_MAX = 512;
 
+/** What else of a request says who sends it. */
+export interface Sender {
+  /** The client's address. Unset: unknown, which no list of addresses has. */
+  readonly address?: (() => string) | undefined;
+  /** What a signature may cover. Unset: the request carries none. */
+  readonly signed?: SignedRequest | undefined;
+}
+
 /** Decides who is calling. */
 export interface Authenticator {
   /**
-   * At once for keys in the cache, otherwise after a lookup. Throws or rejects with ServiceError AUTH_REQUIRED,
-   * INVALID_API_KEY, INVALID_TOKEN or SERVICE_UNAVAILABLE.
+   * At once for credentials in a cache, otherwise after a lookup. Throws or rejects with ServiceError AUTH_REQUIRED, INVALID_API_KEY,
+   * INVALID_TOKEN, TOKEN_EXPIRED, INVALID_REQUEST_SIGNATURE or SERVICE_UNAVAILABLE.
    *
    * @param required unset: yes; otherwise a request without credentials is nobody's, not refused
    */
-  authenticate(authorization: string, apiKey: string, required?: boolean): AuthContext | Promise<AuthContext>;
+  authenticate(
+    authorization: string,
+    apiKey: string,
+    required?: boolean,
+    sender?: Sender,
+  ): AuthContext | Promise<AuthContext>;
   close(): Promise<void>;
 }
 
-const invalidKey = () => new ServiceError('INVALID_API_KEY');
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+/** One authenticator of several validators: the first that knows the kind of the credentials decides, and no other is asked after it. */
+export function createAuthenticator(config: Config['auth'], sql: Sql, onTrouble: OnTrouble): Authenticator {
+  const { apiKeyCacheTtlMs: ttlMs, signatureWindowSecs: windowSecs } = config;
+  const validators: readonly Validator[] = [
+    createBootstrapValidator(config.bootstrapAdminApiKey),
+    createApiKeyValidator(sql, { ttlMs, onTrouble }),
+    createTokenValidator(config.tokens, onTrouble),
+    createSignatureValidator(sql, { windowSecs, ttlMs, onTrouble }),
+  ];
+  const adminAddresses =
+    config.adminAddresses === undefined ? undefined : createAddressList(config.adminAddresses);
 
-/** An authenticator on the `api_keys` table; keys that change anywhere are forgotten within a second. */
-export function createAuthenticator(
-  config: Config['auth'],
-  sql: Sql,
-  onError: (error: unknown, what: string) => void,
-): Authenticator {
-  const bootstrapHash =
-    config.bootstrapAdminApiKey === undefined ? undefined : sha256(config.bootstrapAdminApiKey);
-  const cache = createApiKeyCache({
-    ttlMs: config.apiKeyCacheTtlMs,
-    trusted: () => feed.alive(),
-    load: (keyHash) => loadContext(sql, keyHash),
-    now: () => performance.now(),
-  });
-  const feed = openChangeFeed(sql, 'api_keys', {
-    onChange: cache.forget,
-    onGap: cache.forgetAll,
-    onError: (error) =>
-      onError(error, 'cannot listen for changes of API keys; cached ones are trusted briefly'),
-  });
+  type Check = (
+    authorization: string,
+    apiKey: string,
+    required: boolean,
+    sender: Sender,
+  ) => AuthContext | Promise<AuthContext>;
 
-  /** Compares digests, so that neither time nor length tells anything about the configured key. */
-  const isBootstrapKey = (key: string) =>
-    bootstrapHash !== undefined && timingSafeEqual(sha256(key), bootstrapHash);
-
-  function byApiKey(key: string): AuthContext | Promise<AuthContext> {
-    if (key.length > KEY_LENGTH_MAX) throw invalidKey();
-    if (isBootstrapKey(key)) return BOOTSTRAP_CONTEXT;
-    if (!key.startsWith(API_KEY_PREFIX)) throw invalidKey();
-    const found = cache.get(hashApiKey(key));
-    if (found instanceof Promise) return found.then(orRefuse, unavailable);
-    return orRefuse(found);
-  }
-
-  function check(authorization: string, apiKey: string, required = true): AuthContext | Promise<AuthContext> {
-    const credentials = readCredentials(authorization, apiKey);
-    switch (credentials.kind) {
-      case 'missing':
-        if (!required) return ANONYMOUS_CONTEXT;
-        throw new ServiceError('AUTH_REQUIRED');
-      case 'token':
-        throw new ServiceError(
-          'INVALID_TOKEN',
-          'JWT credentials are not enabled on this server; send an API key as `Authorization: ApiKey <key>`',
-        );
-      case 'api-key':
-        return byApiKey(credentials.key);
+  const check: Check = (authorization, apiKey, required, { signed }) => {
+    const credentials = readCredentials(authorization, apiKey, signed);
+    if (credentials.kind === 'missing') {
+      if (!required) return ANONYMOUS_CONTEXT;
+      throw new ServiceError('AUTH_REQUIRED');
     }
-  }
+    if (credentials.kind === 'api-key' && credentials.key.length > KEY_LENGTH_MAX)
+      throw new ServiceError('INVALID_API_KEY');
+    for (const validator of validators) {
+      const verdict = validator.validate(credentials);
+      if (verdict !== undefined) return verdict;
+    }
+    throw new ServiceError('AUTH_REQUIRED');
+  };
 
-  function checkLeniently(authorization: string, apiKey: string): AuthContext | Promise<AuthContext> {
+  const checkLeniently: Check = (...request) => {
     try {
-      const auth = check(authorization, apiKey);
+      const auth = check(...request);
       return auth instanceof Promise ? auth.catch(() => BOOTSTRAP_CONTEXT) : auth;
     } catch {
       return BOOTSTRAP_CONTEXT;
     }
-  }
+  };
+
+  const checked = config.mode === 'disabled' ? checkLeniently : check;
 
   return {
-    authenticate: config.mode === 'disabled' ? checkLeniently : check,
-    close: feed.close,
-  };
-}
-
-function orRefuse(auth: AuthContext | undefined): AuthContext {
-  if (auth === undefined) throw invalidKey();
-  return auth;
-}
-
-function unavailable(cause: unknown): never {
-  throw new ServiceError(
-    'SERVICE_UNAVAILABLE',
-    'Credentials cannot be checked at present; try again shortly',
-    {
-      cause,
+    authenticate(authorization, apiKey, required = true, sender = {}) {
+      const auth = checked(authorization, apiKey, config.mode === 'disabled' || required, sender);
+      if (adminAddresses === undefined) return auth;
+      // Now: the connection may be gone after a lookup.
+      const isAdminPlace = sender.address !== undefined && adminAddresses.has(sender.address());
+      const restrict = (found: AuthContext) =>
+        found.canAdmin && !isAdminPlace ? withoutAdmin(found) : found;
+      return auth instanceof Promise ? auth.then(restrict) : restrict(auth);
     },
-  );
-}
-
-async function loadContext(sql: Sql, keyHash: string): Promise<AuthContext | undefined> {
-  const key = await findApiKey(sql, keyHash);
-  if (key === undefined || !key.active) return undefined;
-  return authContext({
-    tenant: key.tenantId,
-    stores: key.storeIds,
-    agent: key.agentId,
-    canRead: key.canRead,
-    canWrite: key.canWrite,
-    canAdmin: key.canAdmin,
-    rateLimit: key.rateLimit,
-    rateCaller: key.agentId === null ? keyHash : `${key.tenantId}/${key.agentId}`,
-  });
+    close: async () => {
+      await Promise.all(validators.map((validator) => validator.close?.()));
+    },
+  };
 }

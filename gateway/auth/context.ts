@@ -18,6 +18,10 @@ export interface AuthContext {
    * keys for itself; together they get no more than each of them alone.
    */
   readonly rateCaller: string;
+  /** Milliseconds since the epoch from which the credentials count no more; `null`: until they are revoked. */
+  readonly expiresAtMs: number | null;
+  /** They administer, but not from where they were sent: see {@link withoutAdmin}. */
+  readonly adminDenied: boolean;
   /** Administrator without a tenant: tenant and store are not compared. */
   readonly bootstrap: boolean;
   /** The same for the ingest pipeline, made once per credential. */
@@ -26,10 +30,16 @@ export interface AuthContext {
 
 const hex = (uuid: string): string => uuid.replaceAll('-', '');
 
+/** What a credential says of itself. */
+export type ContextFields = Omit<AuthContext, 'bootstrap' | 'ingestScope' | 'adminDenied' | 'expiresAtMs'> &
+  Partial<Pick<AuthContext, 'adminDenied' | 'expiresAtMs'>>;
+
 /** Completes a context with what follows from it. */
-export function authContext(fields: Omit<AuthContext, 'bootstrap' | 'ingestScope'>): AuthContext {
+export function authContext(fields: ContextFields): AuthContext {
   const bootstrap = fields.canAdmin && fields.tenant === NIL_UUID;
   return {
+    expiresAtMs: null,
+    adminDenied: false,
     ...fields,
     bootstrap,
     ingestScope: {
@@ -38,6 +48,18 @@ export function authContext(fields: Omit<AuthContext, 'bootstrap' | 'ingestScope
       agent: fields.agent === null ? null : hex(fields.agent),
     },
   };
+}
+
+const restricted = new WeakMap<AuthContext, AuthContext>();
+
+/** The same credentials without the permission to administer; one object per context, so that contexts can be compared. */
+export function withoutAdmin(auth: AuthContext): AuthContext {
+  let without = restricted.get(auth);
+  if (without === undefined) {
+    without = authContext({ ...auth, canAdmin: false, adminDenied: true });
+    restricted.set(auth, without);
+  }
+  return without;
 }
 
 /** The operator's own credentials, and everybody's while authentication is switched off. */

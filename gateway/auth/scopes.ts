@@ -20,7 +20,9 @@ const hasPermission = (auth: AuthContext, permission: Permission): boolean =>
 
 /** @throws ServiceError INSUFFICIENT_PERMISSIONS */
 export function requirePermission(auth: AuthContext, permission: Permission): void {
-  if (!hasPermission(auth, permission)) refuse(REFUSALS[permission]);
+  if (hasPermission(auth, permission)) return;
+  if (permission === 'admin' && auth.adminDenied) throw new ServiceError('ADMIN_IP_DENIED');
+  refuse(REFUSALS[permission]);
 }
 
 /** The credential belongs to this tenant. @throws ServiceError INSUFFICIENT_PERMISSIONS */
@@ -46,7 +48,9 @@ export function requireStream(auth: AuthContext, tenant: string, store: string):
 /** The credential is bound to this agent of this tenant, or administers the tenant. */
 export function requireAgentOrAdmin(auth: AuthContext, tenant: string, agent: string): void {
   requireTenant(auth, tenant);
-  if (!auth.canAdmin && auth.agent !== agent) refuse('Only the agent itself or an administrator may do this');
+  if (auth.canAdmin || auth.agent === agent) return;
+  if (auth.adminDenied) throw new ServiceError('ADMIN_IP_DENIED');
+  refuse('Only the agent itself or an administrator may do this');
 }
 
 /**

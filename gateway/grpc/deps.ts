@@ -8,6 +8,7 @@ import type { IngestPort } from '../../workers/ingest-port.js';
 import type { Authenticator } from '../auth/authenticate.js';
 import type { RateLimiter } from '../limits/rate-limit.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
+import type { Tracing } from '../telemetry/tracing.js';
 
 /** What the gRPC gateway needs from its owner. */
 export interface GrpcDeps {
@@ -27,6 +28,7 @@ export interface GrpcDeps {
   readonly metrics: Pick<GatewayMetrics, 'observeIngest'>;
   /** Whether events can be taken. */
   readiness(): { ready: boolean; reason?: string };
+  readonly tracing?: Tracing | undefined;
   /** Called when a call is over. */
   onCall?(call: GrpcCallReport): void;
 }
@@ -38,4 +40,7 @@ export interface GrpcCallReport {
   /** google.rpc.Code; 1: the client left. */
   readonly status: number;
   readonly durationMs: number;
+  /** Messages of a stream, from the client and to it. Unset: the call was unary. */
+  readonly messagesIn?: number;
+  readonly messagesOut?: number;
 }

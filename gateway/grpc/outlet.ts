@@ -18,6 +18,8 @@ export interface Outlet {
   onRoom(resume: () => void): void;
   /** Rejects when the client has not read for too long; otherwise never settles. */
   readonly stalled: Promise<never>;
+  /** Messages handed over so far. */
+  readonly written: number;
   /** Trailers to send with whatever status ends the stream. */
   readonly trailers: Record<string, string>;
   close(): void;
@@ -26,6 +28,7 @@ export interface Outlet {
 /** @param stallMs how long a client may leave what is under way unread */
 export function createOutlet(call: WritableCall, stallMs: number): Outlet {
   let blocked = false;
+  let written = 0;
   let timer: NodeJS.Timeout | undefined;
   const waiting: (() => void)[] = [];
   const listeners: (() => void)[] = [];
@@ -45,6 +48,7 @@ export function createOutlet(call: WritableCall, stallMs: number): Outlet {
   return {
     room: () => (blocked ? 0 : ROOM),
     write(message) {
+      written++;
       if (call.write(message) || blocked) return;
       blocked = true;
       timer = setTimeout(
@@ -59,6 +63,9 @@ export function createOutlet(call: WritableCall, stallMs: number): Outlet {
     },
     onRoom: (resume) => void listeners.push(resume),
     stalled,
+    get written() {
+      return written;
+    },
     trailers: {},
     close: () => clearTimeout(timer),
   };

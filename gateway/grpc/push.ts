@@ -1,6 +1,7 @@
 /** Pushes of both packages, on the same way as those of HTTP: the bytes go to the pipeline unread. */
 import { ServiceError } from '../../engine/errors/index.js';
 import type { IngestKind } from '../../workers/ingest-port.js';
+import { addIngestSpans } from '../telemetry/tracing.js';
 import type { GrpcDeps } from './deps.js';
 import type { Call, UnaryRpc } from './rpc.js';
 
@@ -14,6 +15,7 @@ export function submitPush(
   body: Uint8Array,
   call: Call,
 ): Promise<Uint8Array> {
+  const { span } = call;
   const latest = Date.now() + config.grpc.requestTimeoutMs;
   return new Promise((resolve, reject) => {
     const submittedAt = performance.now();
@@ -25,6 +27,7 @@ export function submitPush(
       deadlineMs: Math.min(latest, call.deadlineMs) - DEADLINE_MARGIN_MS,
       receipts: 0,
       lane: call.lane,
+      onTimings: span && ((timings) => addIngestSpans(span, timings)),
       reply(result) {
         metrics.observeIngest(kind, result, (performance.now() - submittedAt) / 1000);
         if (result.ok) resolve(result.body);

@@ -10,6 +10,7 @@ import {
 import type { Metadata } from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
 import type { AuthContext } from '../auth/context.js';
+import type { TraceSpan } from '../telemetry/tracing.js';
 import type { Outlet } from './outlet.js';
 
 /** A call under way. */
@@ -20,6 +21,8 @@ export interface Call {
   readonly deadlineMs: number;
   /** Aborted when the call is over, whoever ended it. */
   readonly signal: AbortSignal;
+  /** Set while the call is traced. */
+  readonly span: TraceSpan | undefined;
   /** The connection, for the order of pushes. */
   readonly lane: number;
   /** Counts something against the credential's limit. @throws ServiceError RATE_LIMIT_EXCEEDED */

@@ -11,6 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
+import type { TraceSpan } from '../telemetry/tracing.js';
 import { type Access, requireAccess } from './access.js';
 import { laneOf, pingConnection, resetStream } from './connection.js';
 import type { GrpcDeps } from './deps.js';
@@ -88,6 +89,8 @@ async function serveStream(
   const { slowConsumerMs } = context.deps.config.streams;
   const running = begin(context, surface, Number.POSITIVE_INFINITY);
   const out = createOutlet(surface, slowConsumerMs);
+  let read = 0;
+  running.streamed = () => ({ messagesIn: read, messagesOut: out.written });
   try {
     const call = await admit(context, surface, running);
     const cancelled = new Promise<void>((resolve) => {
@@ -95,7 +98,11 @@ async function serveStream(
     });
     const work =
       rpc.kind === 'bidi_streaming'
-        ? rpc.run(messagesOf(surface), call, out)
+        ? rpc.run(
+            counted(messagesOf(surface), () => read++),
+            call,
+            out,
+          )
         : rpc.run((surface as unknown as { request: Buffer }).request, call, out);
     await Promise.race([work, out.stalled, cancelled]);
     if (!call.signal.aborted) surface.end();
@@ -115,7 +122,17 @@ async function serveStream(
 const messagesOf = (surface: WritableCall): AsyncIterable<Buffer> =>
   (surface as unknown as Readable).iterator({ destroyOnReturn: false });
 
+async function* counted<T>(messages: AsyncIterable<T>, count: () => void): AsyncGenerator<T, void> {
+  for await (const message of messages) {
+    count();
+    yield message;
+  }
+}
+
 interface Running {
+  /** Set by streams: their messages so far. */
+  streamed: (() => { messagesIn: number; messagesOut: number }) | undefined;
+  readonly span: TraceSpan | undefined;
   readonly requestId: string;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
@@ -138,7 +155,8 @@ function begin({ deps, open, method }: Context, surface: Surface, latestMs: numb
     for (const timer of timers) clearInterval(timer);
     finished();
     const durationMs = performance.now() - startedAt;
-    deps.onCall?.({ method, status: code, durationMs });
+    deps.onCall?.({ method, status: code, durationMs, ...running.streamed?.() });
+    running.span?.end({ 'rpc.grpc.status_code': code }, FAULTS.has(code));
     logCall(
       deps,
       { method, request_id: requestId, status: code, duration_ms: Math.round(durationMs * 1000) / 1000 },
@@ -146,13 +164,19 @@ function begin({ deps, open, method }: Context, surface: Surface, latestMs: numb
     );
   };
   (surface as EventEmitter).on('cancelled', () => end(status.CANCELLED));
-  return {
+  const running: Running = {
+    streamed: undefined,
+    span: deps.tracing?.startRequest(method.slice(1), textOf(surface.metadata, 'traceparent'), {
+      'rpc.system.name': 'grpc',
+      'rpc.method': method.slice(1),
+    }),
     requestId,
     deadlineMs: Math.min(latestMs, deadlineOf(surface)),
     signal: controller.signal,
     timers,
     end,
   };
+  return running;
 }
 
 function deadlineOf(surface: Surface): number {
@@ -162,13 +186,14 @@ function deadlineOf(surface: Surface): number {
 
 /** Credentials, permission, rate. */
 async function admit({ deps, access }: Context, surface: Surface, running: Running): Promise<Call> {
-  const auth = await authenticate(deps, surface.metadata, access);
+  const auth = await authenticate(deps, surface, access);
   requireAccess(auth, access);
   const call: Call = {
     auth,
     requestId: running.requestId,
     deadlineMs: running.deadlineMs,
     signal: running.signal,
+    span: running.span,
     lane: laneOf(surface.getPeer()),
     count: () => countRequest(deps, auth),
     begin: (metadata) => surface.sendMetadata(metadata),
@@ -182,10 +207,16 @@ async function admit({ deps, access }: Context, surface: Surface, running: Runni
   return call;
 }
 
-async function authenticate(deps: GrpcDeps, metadata: Metadata, access: Access): Promise<AuthContext> {
+async function authenticate(deps: GrpcDeps, surface: Surface, access: Access): Promise<AuthContext> {
+  const { metadata } = surface;
   if (access === 'public') return ANONYMOUS_CONTEXT;
-  return deps.authenticate(textOf(metadata, 'authorization'), textOf(metadata, 'x-api-key'));
+  return deps.authenticate(textOf(metadata, 'authorization'), textOf(metadata, 'x-api-key'), true, {
+    address: () => addressOf(surface.getPeer()),
+  });
 }
+
+/** A peer without its port: `127.0.0.1:5000`, `::1:5000`. */
+const addressOf = (peer: string): string => peer.slice(0, peer.lastIndexOf(':'));
 
 const textOf = (metadata: Metadata, name: string): string => String(metadata.get(name)[0] ?? '');
 

@@ -1,7 +1,10 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import type { ClientAddressReader } from '../../engine/access/index.js';
 import type { ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import { serviceErrorOf } from '../../engine/store/service-error-of.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
+import type { TraceSpan } from '../telemetry/tracing.js';
+import type { HeaderList } from './cors.js';
 import { errorReply, type Reply, type ReplyHead, writeReply } from './reply.js';
 import { openReplyStream, type ReplyStream } from './reply-stream.js';
 import type { RequestHead } from './request.js';
@@ -36,8 +39,12 @@ export interface Exchange {
   timeoutMessage: string | undefined;
   /** Headers of the answer, whatever it will be. */
   headers: NonNullable<Reply['headers']>;
+  /** Set while the request is traced. */
+  span: TraceSpan | undefined;
   /** Gives back what the request holds; called once when it is done. */
   release: (() => void) | undefined;
+  /** Address of the client: the connection's other end, or whom a trusted proxy names; empty when the request is done. */
+  remoteAddress(): string;
   reply(reply: Reply): void;
   /** Begins an answer without a known end. It has no deadline; whoever writes it watches over it. */
   stream(head: ReplyHead, onGone: () => void): ReplyStream;
@@ -55,9 +62,12 @@ export interface ExchangeOutcome {
   /** What was thrown, if the answer is an error. */
   readonly error: ServiceError | undefined;
   readonly durationMs: number;
+  /** Size of the answer's body; undefined for answers without a known end and without an answer. */
+  readonly bytes: number | undefined;
 }
 
 export interface ExchangeHooks {
+  readonly clientAddress: ClientAddressReader;
   /** Whether connections are to be ended after the answer in progress. */
   readonly draining: () => boolean;
   /** Called when an answer without a known end begins. */
@@ -72,22 +82,32 @@ let serial = 0;
 /** Opens the exchange of a request whose head has arrived. */
 export function openExchange(
   res: HttpResponse,
-  parts: { head: RequestHead; route: Route | undefined; params: readonly string[]; timeoutMs: number },
+  parts: {
+    head: RequestHead;
+    route: Route | undefined;
+    params: readonly string[];
+    timeoutMs: number;
+    /** Headers of every answer on this connection. */
+    always: HeaderList;
+  },
   hooks: ExchangeHooks,
 ): Exchange {
   const { head } = parts;
 
-  const finish = (status: number, errorCode?: ErrorCode, error?: ServiceError) => {
+  const finish = (status: number, bytes?: number, errorCode?: ErrorCode, error?: ServiceError) => {
     exchange.phase = 'done';
     exchange.body = NO_BODY;
     exchange.release?.();
-    hooks.onDone(exchange, { status, errorCode, error, durationMs: performance.now() - exchange.startedAt });
+    const durationMs = performance.now() - exchange.startedAt;
+    hooks.onDone(exchange, { status, errorCode, error, durationMs, bytes });
   };
-  const write = (reply: Reply) =>
+  const headers = (): HeaderList =>
+    exchange.headers.length === 0 ? parts.always : [...parts.always, ...exchange.headers];
+  const write = (reply: Reply): number =>
     writeReply(res, reply, {
       requestId: head.requestId,
       head: head.method === 'HEAD',
-      headers: exchange.headers,
+      headers: headers(),
       close: reply.close === true || hooks.draining(),
     });
 
@@ -105,18 +125,20 @@ export function openExchange(
     deadlineMs: Date.now() + parts.timeoutMs,
     timeoutMessage: undefined,
     headers: [],
+    span: undefined,
     release: undefined,
+    remoteAddress: () =>
+      exchange.phase === 'done' ? '' : hooks.clientAddress(peerAddress(res), head.proxied),
     reply(reply) {
       if (exchange.phase === 'done') return;
-      write(reply);
-      finish(reply.status, reply.errorCode);
+      finish(reply.status, write(reply), reply.errorCode);
     },
     stream(replyHead, onGone) {
       gone = onGone;
       hooks.onStream(exchange);
       return openReplyStream(res, replyHead, {
         requestId: head.requestId,
-        headers: exchange.headers,
+        headers: headers(),
         onEnd: () => finish(replyHead.status),
       });
     },
@@ -124,8 +146,7 @@ export function openExchange(
       if (exchange.phase === 'done') return;
       const error = serviceErrorOf(thrown);
       const reply = errorReply(error, head.requestId, options);
-      write(reply);
-      finish(reply.status, error.code, error);
+      finish(reply.status, write(reply), error.code, error);
     },
     abandon() {
       if (exchange.phase === 'done') return;
@@ -134,6 +155,15 @@ export function openExchange(
     },
   };
   return exchange;
+}
+
+/**
+ * Address of the connection’s other end. Behind the TLS front that is the front, on a socket without an address, which tells
+ * who its client is.
+ */
+export function peerAddress(res: HttpResponse): string {
+  const address = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+  return address === '' ? Buffer.from(res.getProxiedRemoteAddressAsText()).toString('latin1') : address;
 }
 
 /** A handler that computes one answer. The body is only valid before its first `await`. */

@@ -35,6 +35,7 @@ export function errorReply(
 ): Reply {
   const error = toServiceError(thrown);
   const headers = [...(options.headers ?? [])];
+  if (definitionOf(error).http === 401) headers.push(['www-authenticate', challenge(error.code)]);
   if (error.retryAfter !== undefined) headers.push(['retry-after', String(error.retryAfter)]);
   return {
     status: definitionOf(error).http,
@@ -44,6 +45,14 @@ export function errorReply(
     ...(options.close ? { close: true } : {}),
   };
 }
+
+/** `WWW-Authenticate`: what to authenticate with (RFC 9110 section 11.6.1, RFC 6750 section 3). */
+export function challenge(code: ErrorCode): string {
+  const isToken = code === 'INVALID_TOKEN' || code === 'TOKEN_EXPIRED';
+  const bearer = isToken ? `${BEARER}, error="invalid_token"` : BEARER;
+  return `ApiKey realm="stateset-sequencer", ${bearer}`;
+}
+const BEARER = 'Bearer realm="stateset-sequencer"';
 
 const STATUS_LINES = new Map<number, string>();
 
@@ -64,7 +73,8 @@ export function writeHead(
 ): void {
   res.writeStatus(statusLine(head.status));
   // 304 repeats what a 200 would say of caching, and nothing of the content (RFC 9110 section 15.4.5).
-  if (head.status !== 304) res.writeHeader('content-type', head.contentType ?? 'application/json');
+  if (head.status !== 304 && head.status !== 204)
+    res.writeHeader('content-type', head.contentType ?? 'application/json');
   res
     .writeHeader('x-request-id', how.requestId)
     .writeHeader('x-content-type-options', 'nosniff')
@@ -74,22 +84,24 @@ export function writeHead(
   for (const [name, value] of head.headers ?? []) res.writeHeader(name, value);
 }
 
-/** Writes an answer in one piece. The response must be live: not answered, not aborted. */
+/** Writes an answer in one piece. The response must be live: not answered, not aborted. @returns the body's size in bytes */
 export function writeReply(
   res: HttpResponse,
   reply: Reply,
   how: { requestId: string; head: boolean; headers: NonNullable<Reply['headers']>; close: boolean },
-): void {
+): number {
+  const bytes = typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length;
   res.cork(() => {
-    const notModified = reply.status === 304;
+    const bodiless = reply.status === 304 || reply.status === 204;
     writeHead(res, reply, how);
     if (reply.errorCode !== undefined) res.writeHeader('x-error-code', reply.errorCode);
     // uWS would send the body of an answer to HEAD as well.
-    if (notModified) {
+    if (bodiless) {
       // With arguments uWS would write a length, and a wrong one.
       if (how.close) res.writeHeader('connection', 'close');
       res.endWithoutBody();
-    } else if (how.head) res.endWithoutBody(Buffer.byteLength(reply.body), how.close);
+    } else if (how.head) res.endWithoutBody(bytes, how.close);
     else res.end(reply.body, how.close);
   });
+  return bytes;
 }

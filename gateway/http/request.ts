@@ -1,5 +1,6 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import { randomUUID } from 'node:crypto';
+import type { ForwardedHeaders } from '../../engine/access/index.js';
 
 /** Everything the gateway reads of a request's head. uWS forgets the request when the handler returns, so it is copied. */
 export interface RequestHead {
@@ -17,6 +18,17 @@ export interface RequestHead {
   readonly accept: string;
   readonly ifNoneMatch: string;
   readonly lastEventId: string;
+  readonly userAgent: string;
+  /** What proxies say of the client; to be believed only as the configuration allows. */
+  readonly proxied: ForwardedHeaders;
+  /** All header fields, of requests that are signed (RFC 9421) only. Values given more than once are joined by `, `. */
+  readonly signedFields: ReadonlyMap<string, string> | undefined;
+  /** Origin of the page that sends the request; browsers say it. */
+  readonly origin: string;
+  /** `access-control-request-method` of a preflight request. */
+  readonly requestedMethod: string;
+  /** W3C Trace Context. */
+  readonly traceparent: string;
   readonly contentType: string;
   readonly contentEncoding: string;
   /** Declared size of the body in bytes; `undefined` when absent. */
@@ -35,6 +47,14 @@ export function readHead(req: HttpRequest): RequestHead {
   let accept = '';
   let ifNoneMatch = '';
   let lastEventId = '';
+  let userAgent = '';
+  let forwardedFor = '';
+  let realIp = '';
+  let forwarded = '';
+  let isSigned = false;
+  let origin = '';
+  let requestedMethod = '';
+  let traceparent = '';
   let contentType = '';
   let contentEncoding = '';
   let contentLength: string | undefined;
@@ -55,6 +75,30 @@ export function readHead(req: HttpRequest): RequestHead {
         break;
       case 'if-none-match':
         ifNoneMatch = ifNoneMatch === '' ? value : `${ifNoneMatch}, ${value}`;
+        break;
+      case 'user-agent':
+        userAgent = value;
+        break;
+      case 'origin':
+        origin = value;
+        break;
+      case 'access-control-request-method':
+        requestedMethod = value;
+        break;
+      case 'traceparent':
+        traceparent = value;
+        break;
+      case 'x-forwarded-for':
+        forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
+        break;
+      case 'x-real-ip':
+        realIp = value;
+        break;
+      case 'forwarded':
+        forwarded = forwarded === '' ? value : `${forwarded}, ${value}`;
+        break;
+      case 'signature-input':
+        isSigned = true;
         break;
       case 'last-event-id':
         lastEventId = value;
@@ -85,11 +129,26 @@ export function readHead(req: HttpRequest): RequestHead {
     accept,
     ifNoneMatch,
     lastEventId,
+    userAgent,
+    proxied: { forwardedFor, realIp, forwarded },
+    signedFields: isSigned ? allFields(req) : undefined,
+    origin,
+    requestedMethod,
+    traceparent,
     contentType,
     contentEncoding,
     contentLength: contentLength === undefined ? undefined : Number(contentLength),
     framingFault,
   };
+}
+
+function allFields(req: HttpRequest): Map<string, string> {
+  const fields = new Map<string, string>();
+  req.forEach((name, value) => {
+    const before = fields.get(name);
+    fields.set(name, before === undefined ? value : `${before}, ${value}`);
+  });
+  return fields;
 }
 
 const JSON_TYPE = /^application\/json[ \t]*(;|$)/i;

@@ -19,6 +19,8 @@ export interface Route {
   readonly scope: RouteScope;
   /** Whether a JSON body is read: one for the ingest pipeline, or a small one for the handler. Unset: bodies are ignored. */
   readonly body?: 'ingest' | 'small';
+  /** Answered also when the database is so busy that new work is refused. */
+  readonly essential?: true;
   /** Answers through the exchange, now or later, exactly once. Thrown errors are answered too. */
   readonly handler: (exchange: Exchange) => void;
 }

@@ -22,16 +22,24 @@ import uWS, {
   type TemplatedApp,
   type us_listen_socket,
 } from 'uWebSockets.js';
+import {
+  type ClientAddressReader,
+  requireContentDigest,
+  type SignedRequest,
+} from '../../engine/access/index.js';
 import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import type { Authenticator } from '../auth/authenticate.js';
 import type { AuthContext } from '../auth/context.js';
 import { requirePermission } from '../auth/scopes.js';
+import type { Tracing } from '../telemetry/tracing.js';
 import { type BodyBudget, bodyTooLarge, receiveBody } from './body.js';
+import { type Cors, createCors, type HeaderList } from './cors.js';
 import { createDeadlines } from './deadlines.js';
 import { type Exchange, type ExchangeOutcome, openExchange } from './exchange.js';
 import type { Reply } from './reply.js';
 import { isJsonType, type RequestHead, readHead } from './request.js';
 import { createRouter, type Route, type RouteMatch, type RouteScope } from './router.js';
+import type { TlsFront } from './tls-front.js';
 
 export interface ServerOptions {
   readonly host: string;
@@ -43,9 +51,19 @@ export interface ServerOptions {
   /** Largest body for the ingest pipeline; others are smaller anyway, see {@link SMALL_BODY_BYTES_MAX}. */
   readonly bodyBytesMax: number;
   readonly bodyBudget: BodyBudget;
+  /** Set: the port speaks TLS. */
+  readonly tls?: TlsFront | undefined;
+  /** Unset: no page of another origin may call. */
+  readonly cors?: Cors;
+  /** Headers of every answer. */
+  readonly headers?: HeaderList;
+  readonly tracing?: Tracing | undefined;
+  /** Whether work that needs the database is refused, before anything of it is done. */
+  readonly isOverloaded?: () => boolean;
   /** Adds endpoints of other protocols. */
   readonly attach: (app: TemplatedApp) => void;
   readonly authenticate: Authenticator['authenticate'];
+  readonly clientAddress: ClientAddressReader;
   /** Called for every request with valid credentials; throws when they have sent enough. */
   readonly rateGate: (exchange: Exchange) => void;
   /** Called once per request, after its answer was written or its client had left. */
@@ -81,6 +99,7 @@ type ListenOn = (
 ) => void;
 
 export function createServer(options: ServerOptions): HttpServer {
+  const { cors = createCors([]), headers = [], isOverloaded = () => false } = options;
   const app = uWS.App();
   const route = createRouter(options.routes);
   const deadlines = createDeadlines(options.bodyTimeoutMs);
@@ -93,10 +112,12 @@ export function createServer(options: ServerOptions): HttpServer {
   let closed = false;
 
   const hooks = {
+    clientAddress: options.clientAddress,
     draining: () => draining,
     onStream: (exchange: Exchange) => deadlines.remove(exchange),
     onDone(exchange: Exchange, outcome: ExchangeOutcome) {
       deadlines.remove(exchange);
+      exchange.span?.end({ 'http.response.status_code': outcome.status }, outcome.status >= 500);
       options.onDone(exchange, outcome);
     },
   };
@@ -104,19 +125,28 @@ export function createServer(options: ServerOptions): HttpServer {
   function accept(res: HttpResponse, req: HttpRequest): void {
     const head = readHead(req);
     const match = route(head.method, head.path);
+    const timeoutMs = options.requestTimeoutMs;
+    const corsHeaders = cors.headersFor(head.origin);
+    const always = corsHeaders.length === 0 ? headers : [...headers, ...corsHeaders];
     const exchange = openExchange(
       res,
       match.kind === 'found'
-        ? { head, route: match.route, params: match.params, timeoutMs: options.requestTimeoutMs }
-        : { head, route: undefined, params: [], timeoutMs: options.requestTimeoutMs },
+        ? { head, route: match.route, params: match.params, timeoutMs, always }
+        : { head, route: undefined, params: [], timeoutMs, always },
       hooks,
     );
     res.onAborted(exchange.abandon);
     deadlines.add(exchange);
+    const preflight = cors.preflight(head);
+    if (preflight !== undefined) {
+      exchange.reply(preflight);
+      return;
+    }
     const refusal = refuseHead(head, match);
     if (refusal !== undefined) {
       exchange.fail(refusal.error, refusal.options);
     } else if (match.kind === 'found') {
+      if (options.tracing !== undefined) exchange.span = beginSpan(options.tracing, head, match.route);
       try {
         admit(res, exchange, match.route);
       } catch (error) {
@@ -142,6 +172,11 @@ export function createServer(options: ServerOptions): HttpServer {
   /** Credentials and body arrive in either order; the handler runs when both are there. */
   function admit(res: HttpResponse, exchange: Exchange, route: Route): void {
     const { head } = exchange;
+    if (needsDatabase(route) && isOverloaded())
+      throw new ServiceError(
+        'OVERLOADED',
+        'The database has no connection left for new work; try again shortly',
+      );
     const authorized = route.scope === 'public' || authorize(exchange, route.scope);
     const runAuthorized = () => {
       if (authorized === true) run(exchange, route);
@@ -182,7 +217,12 @@ export function createServer(options: ServerOptions): HttpServer {
       if (scope !== 'authenticated' && scope !== 'optional') requirePermission(auth, scope);
       return true;
     };
-    const auth = options.authenticate(authorization, apiKey, scope !== 'optional');
+    const auth = options.authenticate(authorization, apiKey, scope !== 'optional', {
+      address: exchange.remoteAddress,
+      signed: isSigned(exchange.head)
+        ? signedRequest(exchange.head, exchange.route?.body !== undefined)
+        : undefined,
+    });
     return auth instanceof Promise ? auth.then(admitWith) : admitWith(auth);
   }
 
@@ -191,6 +231,15 @@ export function createServer(options: ServerOptions): HttpServer {
       new Promise((resolve, reject) => {
         options.attach(app);
         app.any('/*', accept);
+        const { tls } = options;
+        if (tls !== undefined) {
+          app.listen_unix((socket) => {
+            if (!socket) return reject(new Error(`cannot listen on ${tls.socketPath}`));
+            listenSocket = socket;
+            tls.listen(options.host, options.port).then(resolve, reject);
+          }, tls.socketPath);
+          return;
+        }
         (app.listen as unknown as ListenOn).call(
           app,
           options.host,
@@ -205,6 +254,7 @@ export function createServer(options: ServerOptions): HttpServer {
       }),
     async drain() {
       draining = true;
+      options.tls?.stopListening();
       if (listenSocket !== undefined) uWS.us_listen_socket_close(listenSocket);
       listenSocket = undefined;
       while (deadlines.size > 0 && !closed)
@@ -214,11 +264,27 @@ export function createServer(options: ServerOptions): HttpServer {
       if (closed) return;
       closed = true;
       deadlines.close();
+      options.tls?.close();
       app.close();
       listenSocket = undefined;
     },
   };
 }
+
+/** Whether a signature is what the request has for credentials. */
+const isSigned = ({ authorization, apiKey, signedFields }: RequestHead): boolean =>
+  signedFields !== undefined && authorization === '' && apiKey === '';
+
+const signedRequest = (
+  { method, path, query, signedFields }: RequestHead,
+  hasBody: boolean,
+): SignedRequest => ({
+  method,
+  path,
+  query,
+  fields: signedFields!,
+  hasBody,
+});
 
 interface Refusal {
   readonly error: ServiceError;
@@ -230,10 +296,26 @@ const refusal = (code: ErrorCode, message: string, options: Refusal['options'] =
   options,
 });
 
+/** Ingest has connections of its own; what is public is about the process, or is answered from memory. */
+const needsDatabase = ({ scope, body, essential }: Route): boolean =>
+  scope !== 'public' && scope !== 'optional' && body !== 'ingest' && essential !== true;
+
+const beginSpan = (tracing: Tracing, { method, path, requestId, traceparent }: RequestHead, route: Route) =>
+  tracing.startRequest(`${method} ${route.path}`, traceparent, {
+    'http.request.method': method,
+    'http.route': route.path,
+    'url.path': path,
+    'http.request.id': requestId,
+  });
+
 function run(exchange: Exchange, route: Route): void {
   if (exchange.phase === 'done') return;
   try {
-    route.handler(exchange);
+    const { span, head } = exchange;
+    if (route.body !== undefined && isSigned(head))
+      requireContentDigest(head.signedFields!.get('content-digest') ?? '', exchange.body);
+    if (span === undefined) route.handler(exchange);
+    else span.run(() => route.handler(exchange));
   } catch (error) {
     exchange.fail(error);
   }

@@ -11,20 +11,20 @@ import { parseBody, parseQuery, pathValue } from './parse.js';
 /** Most commitments in one page of a list, and in one without `limit`. */
 const PAGE_COMMITMENTS_MAX = 1000;
 
-const RangeBody = z.object({
+export const RangeBody = z.object({
   tenantId: uuid(),
   storeId: uuid(),
   sequenceStart: integer(0, Number.MAX_SAFE_INTEGER),
   sequenceEnd: integer(0, Number.MAX_SAFE_INTEGER),
 });
-const ListQuery = z.object({
+export const CommitmentListQuery = z.object({
   tenant_id: uuid(),
   store_id: uuid(),
   after: wholeNumber(Number.MAX_SAFE_INTEGER).optional(),
   limit: wholeNumber(PAGE_COMMITMENTS_MAX, 1).optional(),
   anchored: z.literal('all', { error: '"all"' }).optional(),
 });
-const ProofQuery = z.object({ tenant_id: uuid(), store_id: uuid(), batch_id: uuid().optional() });
+export const ProofQuery = z.object({ tenant_id: uuid(), store_id: uuid(), batch_id: uuid().optional() });
 
 const PATH = `a list of at most ${MERKLE_PATH_MAX} hashes`;
 const proofMembers = {
@@ -57,7 +57,7 @@ export function commitmentListOf(exchange: Exchange): {
   page: CommitmentPage;
   limit: number;
 } {
-  const query = parseQuery(ListQuery, exchange);
+  const query = parseQuery(CommitmentListQuery, exchange);
   const stream = streamOf(exchange.auth, query.tenant_id, query.store_id);
   const limit = Number(query.limit ?? PAGE_COMMITMENTS_MAX);
   const page = { after: query.after ?? 0n, limit: limit + 1, anchored: query.anchored === 'all' };

@@ -21,7 +21,7 @@ const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
 
 const matching = (accepts: string, pattern: RegExp) =>
   z.string({ error: accepts }).regex(pattern, { error: accepts });
-const groupName = () =>
+export const groupName = () =>
   matching(
     '1 to 64 lower-case letters, digits, dots, hyphens and underscores, beginning with a letter or digit',
     /^[a-z0-9][a-z0-9._-]{0,63}$/,
@@ -59,23 +59,23 @@ const START = '"beginning", "head" or a sequence number';
 const start = () =>
   z.union([z.enum(['beginning', 'head'], { error: START }), integer(1, SEQUENCE_MAX)], { error: START });
 
-const StreamQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
-const Creation = z.object({
+export const StreamQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
+export const Creation = z.object({
   ...stream,
   ...settings,
   name: groupName(),
   partitions: integer(1, PARTITIONS.max).optional(),
   start: start().optional(),
 });
-const Update = z.object({ ...stream, ...settings });
-const Pull = z.object({
+export const Update = z.object({ ...stream, ...settings });
+export const Pull = z.object({
   ...stream,
   consumer: consumerName(),
   max: integer(1, PULL.max).optional(),
   waitMs: integer(0, WAIT_MS_MAX).optional(),
 });
-const Ack = z.object({ ...stream, consumer: consumerName(), deliveryIds: deliveryIds() });
-const Nack = Ack.extend({
+export const Ack = z.object({ ...stream, consumer: consumerName(), deliveryIds: deliveryIds() });
+export const Nack = Ack.extend({
   delayMs: integer(0, DELAY_MS_MAX).optional(),
   park: flag().optional(),
   reason: z
@@ -84,10 +84,10 @@ const Nack = Ack.extend({
     .refine((text) => !text.includes('\0'), { error: 'a text without U+0000' })
     .optional(),
 });
-const Leave = z.object({ ...stream, consumer: consumerName() });
-const Seek = z.object({ ...stream, start: start() });
+export const Leave = z.object({ ...stream, consumer: consumerName() });
+export const Seek = z.object({ ...stream, start: start() });
 const CHOICE = `"all", or a list of 1 to ${DELIVERIES_MAX} sequence numbers`;
-const ParkedChoice = z.object({
+export const ParkedChoice = z.object({
   ...stream,
   sequenceNumbers: z.union(
     [
@@ -100,7 +100,7 @@ const ParkedChoice = z.object({
     { error: CHOICE },
   ),
 });
-const ParkedQuery = StreamQuery.extend({
+export const ParkedQuery = StreamQuery.extend({
   after: wholeNumber(SEQUENCE_MAX).optional(),
   limit: wholeNumber(PARKED_PAGE_MAX, 1).optional(),
 });

@@ -7,8 +7,8 @@ import { integer, uuid } from './fields.js';
 import { parseBody, parseQuery, pathValue } from './parse.js';
 import type { StreamRef } from './stream-query.js';
 
-const CursorQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
-const CursorBody = z.object({
+export const CursorQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
+export const CursorBody = z.object({
   tenantId: uuid(),
   storeId: uuid(),
   sequenceNumber: integer(0, Number.MAX_SAFE_INTEGER),

@@ -11,15 +11,15 @@ export type StreamLog = Extract<LogId, { kind: 'stream' }>;
 
 const size = (min = 0) => wholeNumber(Number.MAX_SAFE_INTEGER, min).transform(Number);
 
-const SizeQuery = z.object({ tenant_id: uuid(), store_id: uuid(), size: size().optional() });
-const InclusionQuery = SizeQuery.extend({ sequence_number: size(1) });
-const ConsistencyQuery = z.object({
+export const SizeQuery = z.object({ tenant_id: uuid(), store_id: uuid(), size: size().optional() });
+export const InclusionQuery = SizeQuery.extend({ sequence_number: size(1) });
+export const ConsistencyQuery = z.object({
   tenant_id: uuid(),
   store_id: uuid(),
   from: size(),
   to: size().optional(),
 });
-const EventQuery = z.object({ tenant_id: uuid().optional(), size: size().optional() });
+export const EventQuery = z.object({ tenant_id: uuid().optional(), size: size().optional() });
 
 /** A log that the caller may read, and a tree size; unset: the head. */
 export function logSizeOf(exchange: Exchange): { log: StreamLog; size: number | undefined } {

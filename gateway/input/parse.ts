@@ -68,7 +68,7 @@ function readJson(body: Uint8Array): unknown {
  * The object and the objects in it with camelCase names and without nulls; a camelCase name wins over its snake_case twin.
  * What nests deeper than anything a route asks for stays as it is: a body of brackets must not exhaust the stack.
  */
-function camelized(value: object, depth = 0): Record<string, unknown> {
+export function camelized(value: object, depth = 0): Record<string, unknown> {
   const result: Record<string, unknown> = Object.create(null);
   for (const [name, member] of Object.entries(value)) {
     const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());

@@ -14,8 +14,8 @@ const PAGE_EVENTS_DEFAULT = 100;
 /** Most events in one page of an entity. */
 const ENTITY_EVENTS_MAX = 100;
 
-const StreamQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
-const PageQuery = StreamQuery.extend({
+export const StreamQuery = z.object({ tenant_id: uuid(), store_id: uuid() });
+export const PageQuery = StreamQuery.extend({
   from: wholeNumber(Number.MAX_SAFE_INTEGER).optional(),
   limit: wholeNumber(U32_MAX).optional(),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ServiceError } from '../../engine/errors/index.js';
+import { agentKeyRegistered, agentKeyRevoked } from '../../engine/keys/key-acts.js';
 import { type ListedAgentKey, listAgentKeys } from '../../engine/keys/list-agent-keys.js';
 import { registerAgentKey } from '../../engine/keys/register-agent-key.js';
 import { revokeAgentKey } from '../../engine/keys/revoke-agent-key.js';
@@ -11,6 +12,7 @@ import {
   refuseKeyAlgorithm,
 } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
+import { type Auditor, callerOf } from '../audit.js';
 import { requireTenant, resolveTenant } from '../auth/scopes.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
@@ -24,7 +26,7 @@ const KEY_ID_MAX = 0xffff_ffff;
 const I32_MAX = 0x7fff_ffff;
 
 const hexText = () => z.string({ error: 'hexadecimal text' });
-const Registration = z.object({
+export const KeyRegistration = z.object({
   tenantId: uuid(),
   agentId: uuid(),
   keyId: integer(0, KEY_ID_MAX),
@@ -39,21 +41,21 @@ const Registration = z.object({
     .object({ ed25519Pop: hexBytes(64).optional(), mlDsa65Pop: hexText().optional() }, { error: 'an object' })
     .optional(),
 });
-const KeyId = wholeNumber(KEY_ID_MAX).transform(Number);
-const AgentQuery = z.object({ tenant_id: uuid().optional(), agent_id: uuid() });
-const ListQuery = AgentQuery.extend(keyPage(KeyId));
+export const KeyId = wholeNumber(KEY_ID_MAX).transform(Number);
+export const AgentQuery = z.object({ tenant_id: uuid().optional(), agent_id: uuid() });
+export const KeyListQuery = AgentQuery.extend(keyPage(KeyId));
 
 /**
  * Agents' signing keys. Registration and revocation need `admin` of the tenant, reading `read`. Revocation is
  * `DELETE /api/v1/agents/keys/:key_id?tenant_id&agent_id`: the key is named, not described, so there is no body.
  */
-export const agentKeyRoutes = ({ sql }: { sql: Sql }): Route[] => [
+export const agentKeyRoutes = ({ sql, auditor }: { sql: Sql; auditor: Auditor }): Route[] => [
   {
     method: 'POST',
     path: '/api/v1/agents/keys',
     scope: 'admin',
     body: 'small',
-    handler: answering((exchange) => register(sql, exchange)),
+    handler: answering((exchange) => register(sql, auditor, exchange)),
   },
   {
     method: 'GET',
@@ -65,12 +67,12 @@ export const agentKeyRoutes = ({ sql }: { sql: Sql }): Route[] => [
     method: 'DELETE',
     path: '/api/v1/agents/keys/:key_id',
     scope: 'admin',
-    handler: answering((exchange) => revoke(sql, exchange)),
+    handler: answering((exchange) => revoke(sql, auditor, exchange)),
   },
 ];
 
-async function register(sql: Sql, exchange: Exchange): Promise<Reply> {
-  const body = parseBody(Registration, exchange);
+async function register(sql: Sql, auditor: Auditor, exchange: Exchange): Promise<Reply> {
+  const body = parseBody(KeyRegistration, exchange);
   const { tenantId, agentId, keyId, validFrom, validTo, publicKeyBundle, proofOfPossessionBundle } = body;
   requireTenant(exchange.auth, tenantId);
   const refusal = refuseKeyAlgorithm(normalizeKeyAlgorithm(body.keyAlgorithm));
@@ -97,7 +99,7 @@ async function register(sql: Sql, exchange: Exchange): Promise<Reply> {
   if (validFrom !== undefined && validTo !== undefined && parseInstant(validFrom)! > parseInstant(validTo)!)
     throw new ServiceError('INVALID_FIELD_VALUE', 'validFrom must not be after validTo');
 
-  const isNew = await registerAgentKey(sql, {
+  const registration = {
     tenantId,
     agentId,
     keyId,
@@ -105,7 +107,10 @@ async function register(sql: Sql, exchange: Exchange): Promise<Reply> {
     validFrom: validFrom ?? null,
     validTo: validTo ?? null,
     proofOfPossession: body.proofOfPossession ?? proofOfPossessionBundle?.ed25519Pop,
-  });
+  };
+  const isNew = await auditor.act(callerOf(exchange), agentKeyRegistered(registration), (audit) =>
+    registerAgentKey(sql, registration, audit),
+  );
   return json({
     success: true,
     tenantId,
@@ -121,7 +126,7 @@ const isSigning = (keyType: string | number | undefined): boolean =>
   keyType === undefined || keyType === 1 || /^(key_type_)?signing$/i.test(String(keyType));
 
 async function list(sql: Sql, exchange: Exchange): Promise<Reply> {
-  const query = parseQuery(ListQuery, exchange);
+  const query = parseQuery(KeyListQuery, exchange);
   const agent = agentOf(exchange, query);
   const limit = query.limit ?? PAGE_KEYS_MAX;
   const found = await listAgentKeys(sql, agent, query.cursor ?? -1, limit + 1);
@@ -144,10 +149,13 @@ async function list(sql: Sql, exchange: Exchange): Promise<Reply> {
   });
 }
 
-async function revoke(sql: Sql, exchange: Exchange): Promise<Reply> {
+async function revoke(sql: Sql, auditor: Auditor, exchange: Exchange): Promise<Reply> {
   const keyId = pathValue(exchange, 0, 'key_id', KeyId);
   const { tenantId, agentId } = agentOf(exchange, parseQuery(AgentQuery, exchange));
-  const revokedAt = await revokeAgentKey(sql, tenantId, agentId, keyId);
+  const act = agentKeyRevoked({ tenantId, agentId, keyId });
+  const revokedAt = await auditor.act(callerOf(exchange), act, (audit) =>
+    revokeAgentKey(sql, tenantId, agentId, keyId, audit),
+  );
   if (revokedAt === undefined)
     throw new ServiceError('AGENT_KEY_NOT_FOUND', `Agent ${agentId} has no key with id ${keyId}`);
   return json({

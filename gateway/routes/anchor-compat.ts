@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { CommitmentService } from '../../engine/commitments/index.js';
+import { type CommitmentService, commitmentAnchored } from '../../engine/commitments/index.js';
 import { ServiceError } from '../../engine/errors/index.js';
 import { encodeHex } from '../../engine/protocol/index.js';
+import { type Auditor, callerOf } from '../audit.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
@@ -14,8 +15,8 @@ const U32_MAX = 0xffff_ffff;
 const PENDING_DEFAULT = 1000;
 const PENDING_MAX = 5000;
 
-const PendingQuery = z.object({ limit: wholeNumber(U32_MAX, 1).optional() });
-const AnchoredBody = z.object({
+export const PendingQuery = z.object({ limit: wholeNumber(U32_MAX, 1).optional() });
+export const AnchoredBody = z.object({
   chainTxHash: hexBytes(32),
   chainId: integer(0, U32_MAX),
   blockNumber: integer(0, Number.MAX_SAFE_INTEGER).optional(),
@@ -25,7 +26,13 @@ const AnchoredBody = z.object({
  * For a program that anchors commitments of all tenants on a chain: what is waiting, and the report that it is done. Below `/v1`
  * without `/api`, where such programs look.
  */
-export const anchorCompatRoutes = ({ commitments }: { commitments: CommitmentService }): Route[] => [
+export const anchorCompatRoutes = ({
+  commitments,
+  auditor,
+}: {
+  commitments: CommitmentService;
+  auditor: Auditor;
+}): Route[] => [
   {
     method: 'GET',
     path: '/v1/commitments/pending',
@@ -37,7 +44,7 @@ export const anchorCompatRoutes = ({ commitments }: { commitments: CommitmentSer
     path: '/v1/commitments/:batch_id/anchored',
     scope: 'authenticated',
     body: 'small',
-    handler: answering((exchange) => anchored(commitments, exchange)),
+    handler: answering((exchange) => anchored(commitments, auditor, exchange)),
   },
 ];
 
@@ -54,15 +61,22 @@ async function pending(commitments: CommitmentService, exchange: Exchange): Prom
   return json({ commitments: found.map(pendingCommitmentJson), total: found.length });
 }
 
-async function anchored(commitments: CommitmentService, exchange: Exchange): Promise<Reply> {
+async function anchored(
+  commitments: CommitmentService,
+  auditor: Auditor,
+  exchange: Exchange,
+): Promise<Reply> {
   requireBootstrap(exchange);
   const batchId = batchIdOf(exchange);
   const { chainTxHash, chainId, blockNumber } = parseBody(AnchoredBody, exchange);
-  const status = await commitments.markAnchored(batchId, {
+  const anchor = {
     txHash: chainTxHash,
     chainId,
     blockNumber: blockNumber === undefined ? null : BigInt(blockNumber),
-  });
+  };
+  const status = await auditor.act(callerOf(exchange), commitmentAnchored(batchId, anchor), (audit) =>
+    commitments.markAnchored(batchId, anchor, audit),
+  );
   if (status === 'already_anchored') return json({ batch_id: batchId, status });
   return json({
     batch_id: batchId,

@@ -1,4 +1,6 @@
-import type { ConsumerGroups } from '../../engine/consumers/index.js';
+import type { AuditRecord } from '../../engine/audit/index.js';
+import type { ConsumerGroups, GroupRef } from '../../engine/consumers/index.js';
+import { type Act, type Auditor, callerOf } from '../audit.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, jsonText, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
@@ -27,7 +29,21 @@ import {
 const ROOT = '/api/v1/ves/consumer-groups';
 
 /** Consumer groups: whoever may read a stream may consume it; making, changing and moving groups takes the permission to write. */
-export const consumerGroupRoutes = ({ consumerGroups }: { consumerGroups: ConsumerGroups }): Route[] => {
+export const consumerGroupRoutes = ({
+  consumerGroups,
+  auditor,
+}: {
+  consumerGroups: ConsumerGroups;
+  auditor: Auditor;
+}): Route[] => {
+  /** Changes a group and records it. */
+  const act = <Result>(
+    exchange: Exchange,
+    name: string,
+    ref: GroupRef,
+    work: (audit: AuditRecord | undefined) => Promise<Result>,
+  ): Promise<Result> => auditor.act(callerOf(exchange), groupAct(name, ref), work);
+
   const get = (path: string, answer: (exchange: Exchange) => Promise<Reply>): Route => ({
     method: 'GET',
     path: ROOT + path,
@@ -60,19 +76,23 @@ export const consumerGroupRoutes = ({ consumerGroups }: { consumerGroups: Consum
     }),
     change('POST', '', 'write', async (exchange) => {
       const { ref, settings, start } = creationOf(exchange);
-      const { created, group } = await consumerGroups.create(ref, settings, start);
+      const { created, group } = await act(exchange, 'created', ref, (audit) =>
+        consumerGroups.create(ref, settings, start, audit),
+      );
       return { ...json({ created, ...groupJson(group) }), status: created ? 201 : 200 };
     }),
     change('PUT', '/:name', 'write', async (exchange) => {
       const { ref, change } = updateOf(exchange);
-      return json(groupJson(await consumerGroups.update(ref, change)));
+      const group = await act(exchange, 'updated', ref, (audit) => consumerGroups.update(ref, change, audit));
+      return json(groupJson(group));
     }),
     {
       method: 'DELETE',
       path: `${ROOT}/:name`,
       scope: 'write',
       handler: answering(async (exchange) => {
-        await consumerGroups.remove(groupOf(exchange));
+        const ref = groupOf(exchange);
+        await act(exchange, 'deleted', ref, (audit) => consumerGroups.remove(ref, audit));
         return json({ deleted: true });
       }),
     },
@@ -92,18 +112,33 @@ export const consumerGroupRoutes = ({ consumerGroups }: { consumerGroups: Consum
     }),
     change('POST', '/:name/seek', 'write', async (exchange) => {
       const { ref, start } = seekOf(exchange);
-      return json(groupJson(await consumerGroups.seek(ref, start)));
+      const group = await act(exchange, 'moved', ref, (audit) => consumerGroups.seek(ref, start, audit));
+      return json(groupJson(group));
     }),
     change('POST', '/:name/parked/replay', 'write', async (exchange) => {
       const { ref, which } = parkedChoiceOf(exchange);
-      return json({ replayed: await consumerGroups.replayParked(ref, which) });
+      const replayed = await act(exchange, 'parked_replayed', ref, (audit) =>
+        consumerGroups.replayParked(ref, which, audit),
+      );
+      return json({ replayed });
     }),
     change('POST', '/:name/parked/discard', 'write', async (exchange) => {
       const { ref, which } = parkedChoiceOf(exchange);
-      return json({ discarded: await consumerGroups.discardParked(ref, which) });
+      const discarded = await act(exchange, 'parked_discarded', ref, (audit) =>
+        consumerGroups.discardParked(ref, which, audit),
+      );
+      return json({ discarded });
     }),
   ];
 };
+
+const groupAct = (name: string, { tenantId, storeId, name: group }: GroupRef): Act => ({
+  action: `custom:consumer_group_${name}`,
+  tenantId,
+  resourceType: 'consumer_group',
+  resourceId: group,
+  details: { store_id: storeId },
+});
 
 /** A client that has gone gets nothing in flight: waiting ends, and what was handed out meanwhile is given back. */
 async function pull(consumerGroups: ConsumerGroups, exchange: Exchange): Promise<Reply> {

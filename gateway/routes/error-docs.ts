@@ -17,7 +17,6 @@ export const errorDocsRoutes = (): Route[] => {
         'content-security-policy',
         `default-src 'none'; style-src 'sha256-${style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
       ],
-      ['referrer-policy', 'no-referrer'],
       ['cross-origin-resource-policy', 'same-origin'],
     ],
     body: renderErrorPage(),

@@ -17,8 +17,8 @@ import { certifyLeaf, type TransparencyServices } from '../transparency.js';
 /** Which receipts the answer carries. */
 const receipt = z.enum(['event', 'group', 'both'], { error: '"event", "group" or "both"' }).default('event');
 type ReceiptWish = z.output<typeof receipt>;
-const ByEventId = z.object({ tenant_id: uuid().optional(), receipt });
-const ByCommand = z.object({ tenant_id: uuid(), store_id: uuid(), command_id: uuid(), receipt });
+export const ByEventId = z.object({ tenant_id: uuid().optional(), receipt });
+export const ByCommand = z.object({ tenant_id: uuid(), store_id: uuid(), command_id: uuid(), receipt });
 
 export interface LookupDeps {
   readonly sql: Sql;

@@ -1,15 +1,11 @@
 /** `GET /api/v1/ves/events/stream`: a stream as it grows, as JSON lines or as server-sent events. */
 import { z } from 'zod';
 import { ServiceError } from '../../engine/errors/index.js';
-import {
-  ENTITY_ID_BYTES_MAX,
-  ENTITY_TYPE_BYTES_MAX,
-  EVENT_TYPE_BYTES_MAX,
-} from '../../engine/protocol/index.js';
-import type { EventFilter, Subscription, SubscriptionHub } from '../../engine/subscriptions/index.js';
+import type { Subscription, SubscriptionHub } from '../../engine/subscriptions/index.js';
 import { requireStream } from '../auth/scopes.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
+import { eventFilterOf } from '../input/event-filter.js';
 import { uuid, wholeNumber } from '../input/fields.js';
 import { parseQuery } from '../input/parse.js';
 import { jsonLines, type StreamWriter, serverSentEvents } from '../render/event-stream.js';
@@ -24,9 +20,8 @@ export interface EventStreamDeps {
 
 /** Events handed over at once; the socket says when there is room for more. */
 const EVENTS_PER_TURN = 256;
-const FILTER_VALUES_MAX = 100;
 
-const StreamQuery = z.object({
+export const FollowQuery = z.object({
   tenant_id: uuid(),
   store_id: uuid(),
   after: wholeNumber(Number.MAX_SAFE_INTEGER).optional(),
@@ -43,11 +38,11 @@ export const eventStreamRoutes = (deps: EventStreamDeps): Route[] => [
 ];
 
 function follow({ hub, heartbeatMs, slowConsumerMs }: EventStreamDeps, exchange: Exchange): void {
-  const query = parseQuery(StreamQuery, exchange);
+  const query = parseQuery(FollowQuery, exchange);
   const stream = { tenantId: query.tenant_id, storeId: query.store_id };
   requireStream(exchange.auth, stream.tenantId, stream.storeId);
   const after = resumeFrom(exchange) ?? Number(query.after ?? 0n);
-  const filter = filterOf(exchange);
+  const filter = eventFilterOf(exchange);
   const live = query.live === 'true';
   const writer: StreamWriter = exchange.head.accept.includes('text/event-stream')
     ? serverSentEvents
@@ -104,33 +99,3 @@ function resumeFrom({ head }: Exchange): number | undefined {
   if (/^\d{1,15}$/.test(head.lastEventId)) return Number(head.lastEventId);
   throw new ServiceError('INVALID_FIELD_VALUE', 'Last-Event-ID must be the sequence number of an event');
 }
-
-/** Each name may be given several times: events that have any of the values pass. */
-function filterOf({ head }: Exchange): EventFilter {
-  const query = new URLSearchParams(head.query);
-  const values = (name: string, bytesMax: number) => {
-    const list = query.getAll(name);
-    if (list.length > FILTER_VALUES_MAX || list.some((value) => !isUsable(value, bytesMax)))
-      throw new ServiceError(
-        'INVALID_FIELD_VALUE',
-        `${name} must be at most ${FILTER_VALUES_MAX} texts of 1 to ${bytesMax} bytes without U+0000`,
-      );
-    return list;
-  };
-  const agents = query.getAll('agent_id').map((text) => {
-    const result = uuid().safeParse(text);
-    if (!result.success) throw new ServiceError('INVALID_FIELD_VALUE', 'agent_id must be a UUID');
-    return result.data;
-  });
-  return {
-    entityTypes: values('entity_type', ENTITY_TYPE_BYTES_MAX),
-    entityIds: values('entity_id', ENTITY_ID_BYTES_MAX),
-    eventTypes: values('event_type', EVENT_TYPE_BYTES_MAX),
-    agents: agents.slice(0, FILTER_VALUES_MAX),
-  };
-}
-
-const isUsable = (text: string, bytesMax: number): boolean => {
-  const bytes = Buffer.byteLength(text);
-  return bytes > 0 && bytes <= bytesMax && !text.includes('\0');
-};

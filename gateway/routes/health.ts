@@ -1,93 +1,126 @@
-import { ServiceError } from '../../engine/errors/index.js';
+import { errorBody, ServiceError } from '../../engine/errors/index.js';
 import type { Sql } from '../../engine/store/connection.js';
-import { answering } from '../http/exchange.js';
-import { json } from '../http/reply.js';
+import type { PoolStatus } from '../../engine/store/pool-monitor.js';
+import { answering, type Exchange } from '../http/exchange.js';
+import { json, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
+import type { Operations } from '../operations.js';
+import { createPing } from './health-ping.js';
 
 /** Name in `/health`. */
 const SERVICE_NAME = 'stateset-sequencer';
 
-const PING_TIMEOUT_MS = 2000;
-/** However often `/ready` is asked, the database is asked once in this time, and more rarely while it does not answer. */
-const PING_AGE_MAX_MS = 250;
+/** A database that answers within these times, in milliseconds, is healthy, or degraded. */
+const HEALTHY_MS = 100;
+const DEGRADED_MS = 500;
 
 export interface HealthDeps {
   readonly sql: Sql;
   readonly version: string;
   readonly readiness: () => { ready: boolean; reason?: string };
+  readonly operations?: Operations;
 }
 
-/** `/health`: the process runs. `/ready`: it can serve, its database included. Both are public. */
-export const healthRoutes = ({ sql, version, readiness }: HealthDeps): Route[] => {
+type Health = 'healthy' | 'degraded' | 'unhealthy';
+
+/**
+ * `/health`: the process runs. `/ready`: it can serve, its database included. Both are public. `/health/detailed`: how its parts are,
+ * for administrators.
+ */
+export const healthRoutes = (deps: HealthDeps): Route[] => {
+  const { sql, version, readiness, operations = {} } = deps;
   const ping = createPing(sql);
+  const nameplate = (status: Health) => ({
+    status,
+    service: SERVICE_NAME,
+    version,
+    timestamp: new Date().toISOString().replace('Z', '+00:00'),
+  });
+
+  async function ready(): Promise<Reply> {
+    const { ready: isReady, reason } = readiness();
+    if (!isReady)
+      throw new ServiceError('SERVICE_UNAVAILABLE', `Not ready: ${reason ?? 'the service is starting'}`);
+    const responseTimeMs = await ping();
+    const pool = operations.pool?.status();
+    return json({
+      status: 'ready',
+      database: { connected: true, response_time_ms: rounded(responseTimeMs) },
+      pool:
+        pool === undefined
+          ? null
+          : {
+              status: pool.state,
+              utilization: `${(pool.utilization * 100).toFixed(1)}%`,
+              active: pool.active,
+              idle: pool.idle,
+            },
+    });
+  }
+
+  async function detailed(exchange: Exchange): Promise<Reply> {
+    const database = await databaseHealth(ping);
+    const pool = operations.pool?.status();
+    const breakers = operations.breakers?.status() ?? [];
+    const leaderships = operations.leaderships?.() ?? [];
+    const strained =
+      pool?.state === 'stressed' ||
+      pool?.state === 'critical' ||
+      breakers.some(({ state }) => state === 'open');
+    const status: Health = database.status === 'healthy' && strained ? 'degraded' : database.status;
+    const report = {
+      ...nameplate(status),
+      components: {
+        database,
+        ...(pool === undefined ? {} : { pool: poolHealth(pool) }),
+        ...(breakers.length === 0 ? {} : { circuit_breakers: breakers }),
+        ...(leaderships.length === 0 ? {} : { leadership: leaderships }),
+      },
+      system: { node_version: process.version, uptime_seconds: Math.floor(process.uptime()) },
+    };
+    if (status !== 'unhealthy') return json(report);
+    const error = new ServiceError('SERVICE_UNAVAILABLE', 'The database is slow or does not answer');
+    return {
+      status: 503,
+      body: JSON.stringify({ ...report, ...errorBody(error, exchange.head.requestId) }),
+      headers: [['retry-after', String(error.retryAfter)]],
+      errorCode: error.code,
+    };
+  }
+
   return [
+    { method: 'GET', path: '/health', scope: 'public', handler: answering(() => json(nameplate('healthy'))) },
+    { method: 'GET', path: '/ready', scope: 'public', handler: answering(ready) },
     {
       method: 'GET',
-      path: '/health',
-      scope: 'public',
-      handler: answering(() =>
-        json({
-          status: 'healthy',
-          service: SERVICE_NAME,
-          version,
-          timestamp: new Date().toISOString().replace('Z', '+00:00'),
-        }),
-      ),
-    },
-    {
-      method: 'GET',
-      path: '/ready',
-      scope: 'public',
-      handler: answering(async () => {
-        const { ready, reason } = readiness();
-        if (!ready)
-          throw new ServiceError('SERVICE_UNAVAILABLE', `Not ready: ${reason ?? 'the service is starting'}`);
-        const responseTimeMs = await ping();
-        return json({
-          status: 'ready',
-          database: { connected: true, response_time_ms: Math.round(responseTimeMs * 100) / 100 },
-          pool: null,
-        });
-      }),
+      path: '/health/detailed',
+      scope: 'admin',
+      essential: true,
+      handler: answering(detailed),
     },
   ];
 };
 
-/** Milliseconds the database takes to answer; concurrent and rapid callers share one question. */
-function createPing(sql: Sql): () => Promise<number> {
-  let askedAt = Number.NEGATIVE_INFINITY;
-  let unanswered = 0;
-  let answer: Promise<number> | undefined;
-  return () => {
-    const now = performance.now();
-    // Questions to a database that hangs would pile up behind each other (L8).
-    const ageMaxMs = unanswered > 0 ? PING_TIMEOUT_MS : PING_AGE_MAX_MS;
-    if (answer === undefined || now - askedAt > ageMaxMs) {
-      askedAt = now;
-      unanswered++;
-      const settled = () => {
-        unanswered--;
-      };
-      const query = sql`select 1`;
-      query.then(settled, settled);
-      answer = inTime(query);
-    }
-    return answer;
-  };
-}
+const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
-async function inTime(query: Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PING_TIMEOUT_MS} ms`)), PING_TIMEOUT_MS);
-  });
+async function databaseHealth(ping: () => Promise<number>) {
+  const name = 'postgresql';
   try {
-    await Promise.race([query, late]);
-    return performance.now() - start;
-  } catch (cause) {
-    throw new ServiceError('SERVICE_UNAVAILABLE', 'Not ready: the database does not answer', { cause });
-  } finally {
-    clearTimeout(timer);
+    const ms = await ping();
+    const status: Health = ms < HEALTHY_MS ? 'healthy' : ms < DEGRADED_MS ? 'degraded' : 'unhealthy';
+    return { name, status, response_time_ms: rounded(ms) };
+  } catch {
+    const status: Health = 'unhealthy';
+    return { name, status, message: 'it does not answer' };
   }
 }
+
+const poolHealth = (pool: PoolStatus) => ({
+  status: pool.state,
+  total_connections: pool.active + pool.idle,
+  active_connections: pool.active,
+  idle_connections: pool.idle,
+  max_connections: pool.connectionsMax,
+  utilization_percent: Math.round(pool.utilization * 1000) / 10,
+  ...(pool.acquisitionMsMean === undefined ? {} : { avg_acquisition_ms: rounded(pool.acquisitionMsMean) }),
+});

@@ -1,9 +1,14 @@
+import { type Auditor, createAuditor } from '../audit.js';
 import type { Route } from '../http/router.js';
 import type { GatewayDeps } from '../index.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
+import { adminStatisticsRoutes } from './admin-statistics.js';
 import { agentKeyRoutes } from './agent-keys.js';
+import { agentPolicyRoutes } from './agent-policies.js';
+import { agentRoutes } from './agents.js';
 import { anchorCompatRoutes } from './anchor-compat.js';
 import { apiKeyRoutes } from './api-keys.js';
+import { auditRoutes } from './audit.js';
 import { consumerGroupRoutes } from './consumer-groups.js';
 import { cursorRoutes } from './cursors.js';
 import { errorDocsRoutes } from './error-docs.js';
@@ -24,10 +29,14 @@ import { wellKnownRoutes } from './well-known.js';
 /** What the routes work with. */
 export interface RouteDeps extends GatewayDeps {
   readonly metrics: GatewayMetrics;
+  readonly auditor: Auditor;
 }
 
 /** Every route of the service. */
-export const routeTable = (deps: RouteDeps): Route[] => [
+export const routeTable = (given: Omit<RouteDeps, 'auditor'> & { readonly auditor?: Auditor }): Route[] =>
+  routesOf({ ...given, auditor: given.auditor ?? createAuditor(given) });
+
+const routesOf = (deps: RouteDeps): Route[] => [
   ...ingestRoutes(deps),
   ...eventStreamRoutes({ hub: deps.hub, ...deps.config.streams }),
   ...vesReadRoutes(deps),
@@ -43,6 +52,10 @@ export const routeTable = (deps: RouteDeps): Route[] => [
   ...agentKeyRoutes(deps),
   ...signingKeyRoutes(deps),
   ...apiKeyRoutes(deps),
+  ...agentRoutes(deps),
+  ...agentPolicyRoutes(deps),
+  ...auditRoutes(deps),
+  ...adminStatisticsRoutes(deps),
   ...healthRoutes(deps),
   ...metricsRoutes({ metrics: deps.metrics, metricsPublic: deps.config.http.metricsPublic }),
   ...wellKnownRoutes(deps),

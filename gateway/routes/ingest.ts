@@ -7,6 +7,7 @@ import { jsonText } from '../http/reply.js';
 import type { Route } from '../http/router.js';
 import { parseQuery } from '../input/parse.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
+import { addIngestSpans } from '../telemetry/tracing.js';
 
 /** How long before a request's own deadline the pipeline has to give it up, so that the better answer wins. */
 const DEADLINE_MARGIN_MS = 100;
@@ -46,6 +47,7 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
   return (exchange: Exchange): void => {
     exchange.timeoutMessage = timeoutMessage;
     const receipts = receiptsOf(exchange);
+    const { span } = exchange;
     const submittedAt = performance.now();
     const taken = ingest.submit({
       kind,
@@ -55,6 +57,7 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
       deadlineMs: exchange.deadlineMs - DEADLINE_MARGIN_MS,
       receipts,
       lane: exchange.serial,
+      onTimings: span && ((timings) => addIngestSpans(span, timings)),
       reply(result) {
         metrics.observeIngest(kind, result, (performance.now() - submittedAt) / 1000);
         answer(exchange, result);
@@ -65,7 +68,7 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
 }
 
 /** `?receipt=`: which receipts the answer carries; both unless asked otherwise. Legacy events have none. */
-const ReceiptQuery = z.object({
+export const ReceiptQuery = z.object({
   receipt: z.enum(['event', 'group', 'both'], { error: 'one of event, group, both' }).default('both'),
 });
 const RECEIPTS = {

@@ -1,5 +1,6 @@
-import type { CommitmentService } from '../../engine/commitments/index.js';
+import { type CommitmentService, commitmentCreated } from '../../engine/commitments/index.js';
 import { encodeHex, verifyLegacyInclusion } from '../../engine/protocol/index.js';
+import { type Auditor, callerOf } from '../audit.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
@@ -21,7 +22,13 @@ import {
 } from '../render/commitment.js';
 
 /** Commitments of legacy streams and the proofs in them. */
-export const legacyCommitmentRoutes = ({ commitments }: { commitments: CommitmentService }): Route[] => [
+export const legacyCommitmentRoutes = ({
+  commitments,
+  auditor,
+}: {
+  commitments: CommitmentService;
+  auditor: Auditor;
+}): Route[] => [
   {
     method: 'GET',
     path: '/api/v1/commitments',
@@ -44,7 +51,11 @@ export const legacyCommitmentRoutes = ({ commitments }: { commitments: Commitmen
     body: 'small',
     handler: answering(async (exchange) => {
       const { stream, start, end } = commitRangeOf(exchange);
-      return json(legacyCommitmentJson(await commitments.commitLegacy(stream, start, end)));
+      const act = commitmentCreated('commitment', stream, start, end);
+      const commitment = await auditor.act(callerOf(exchange), act, (audit) =>
+        commitments.commitLegacy(stream, start, end, audit),
+      );
+      return json(legacyCommitmentJson(commitment));
     }),
   },
   {

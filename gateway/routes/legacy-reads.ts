@@ -9,13 +9,13 @@ import { pathText } from '../input/parse.js';
 import { entityPageOf, eventRangeOf, streamOf } from '../input/stream-query.js';
 import { renderLegacyEvent } from '../render/legacy-envelope.js';
 
-/** Reads of the legacy streams. */
-export const legacyReadRoutes = ({ sql }: { sql: Sql }): Route[] => [
+/** Reads of the legacy streams. The head is the newest; events and histories may come from a replica that is a little behind. */
+export const legacyReadRoutes = ({ sql, readSql = sql }: { sql: Sql; readSql?: Sql }): Route[] => [
   {
     method: 'GET',
     path: '/api/v1/events',
     scope: 'read',
-    handler: answering((exchange) => listEvents(sql, exchange)),
+    handler: answering((exchange) => listEvents(readSql, exchange)),
   },
   {
     method: 'GET',
@@ -30,7 +30,7 @@ export const legacyReadRoutes = ({ sql }: { sql: Sql }): Route[] => [
     method: 'GET',
     path: '/api/v1/entities/:entity_type/:entity_id',
     scope: 'read',
-    handler: answering((exchange) => listEntity(sql, exchange)),
+    handler: answering((exchange) => listEntity(readSql, exchange)),
   },
 ];
 

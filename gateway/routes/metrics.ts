@@ -8,6 +8,7 @@ export const metricsRoutes = (deps: { metrics: GatewayMetrics; metricsPublic: bo
     method: 'GET',
     path: '/metrics',
     scope: deps.metricsPublic ? 'public' : 'admin',
+    essential: true,
     handler: answering(async () => ({
       status: 200,
       contentType: deps.metrics.contentType,

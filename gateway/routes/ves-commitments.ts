@@ -1,5 +1,6 @@
-import type { CommitmentService } from '../../engine/commitments/index.js';
+import { type CommitmentService, commitmentCreated } from '../../engine/commitments/index.js';
 import { encodeHex, verifyVesInclusion } from '../../engine/protocol/index.js';
+import { type Auditor, callerOf } from '../audit.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Route } from '../http/router.js';
@@ -17,7 +18,13 @@ import { parseBody } from '../input/parse.js';
 import { anchoredVesCommitmentJson, inclusionProofJson, vesCommitmentJson } from '../render/commitment.js';
 
 /** Commitments of VES streams and the proofs in them. */
-export const vesCommitmentRoutes = ({ commitments }: { commitments: CommitmentService }): Route[] => [
+export const vesCommitmentRoutes = ({
+  commitments,
+  auditor,
+}: {
+  commitments: CommitmentService;
+  auditor: Auditor;
+}): Route[] => [
   {
     method: 'GET',
     path: '/api/v1/ves/commitments',
@@ -40,7 +47,11 @@ export const vesCommitmentRoutes = ({ commitments }: { commitments: CommitmentSe
     body: 'small',
     handler: answering(async (exchange) => {
       const { stream, start, end } = commitRangeOf(exchange);
-      return json(vesCommitmentJson(await commitments.commitVes(stream, start, end)));
+      const act = commitmentCreated('ves_commitment', stream, start, end);
+      const commitment = await auditor.act(callerOf(exchange), act, (audit) =>
+        commitments.commitVes(stream, start, end, audit),
+      );
+      return json(vesCommitmentJson(commitment));
     }),
   },
   {

@@ -10,9 +10,9 @@ import { entityPageOf, eventRangeOf, streamOf } from '../input/stream-query.js';
 import { renderVesEnvelope } from '../render/ves-envelope.js';
 import { type LookupDeps, lookupRoutes } from './event-lookup.js';
 
-/** Reads of the VES streams. */
-export const vesReadRoutes = (deps: LookupDeps): Route[] => {
-  const { sql } = deps;
+/** Reads of the VES streams, the newest always; only the history of an entity may come from a replica that is a little behind. */
+export const vesReadRoutes = (deps: LookupDeps & { readonly readSql?: Sql }): Route[] => {
+  const { sql, readSql = sql } = deps;
   const lookup = lookupRoutes(deps);
   return [
     {
@@ -45,7 +45,7 @@ export const vesReadRoutes = (deps: LookupDeps): Route[] => {
       method: 'GET',
       path: '/api/v1/ves/entities/:entity_type/:entity_id',
       scope: 'read',
-      handler: answering((exchange) => listEntity(sql, exchange)),
+      handler: answering((exchange) => listEntity(readSql, exchange)),
     },
   ];
 };

@@ -22,6 +22,7 @@ import {
 } from '../../engine/wire/index.js';
 import type { AuthContext } from '../auth/context.js';
 import { requirePermission } from '../auth/scopes.js';
+import { WS_ACCESS } from './access.js';
 import type { ConnectionDeps } from './deps.js';
 import type { Outbox } from './outbox.js';
 import { createPushes } from './pushes.js';
@@ -35,11 +36,15 @@ const RECHECK_MS = 5000;
 
 /** What the upgrade knows about a client. */
 export interface Visitor {
+  /** W3C Trace Context of the upgrade request; the pushes of the connection belong to it. */
+  readonly traceparent?: string;
   readonly sessionId: string;
   readonly lane: number;
   /** Header values, '' when absent. */
   authorization: string;
   readonly apiKey: string;
+  /** Of the client. */
+  readonly address: string;
   /** Set when the headers had valid credentials. */
   auth: AuthContext | undefined;
 }
@@ -82,6 +87,10 @@ export function createConnection(
       if (draining) finishDrain();
     },
     observe: (result, seconds) => deps.observeIngest?.('ves', result, seconds),
+    trace: () =>
+      deps.tracing?.startRequest('ws push', visitor.traceparent ?? '', {
+        'network.protocol.name': 'websocket',
+      }),
   });
   const subscriptions = createSubscriptions({
     hub: deps.hub,
@@ -139,12 +148,15 @@ export function createConnection(
     identify(frame);
   }
 
+  const authenticate = () =>
+    deps.authenticate(visitor.authorization, visitor.apiKey, true, { address: () => visitor.address });
+
   function identify(hello: Hello): void {
     phase = 'checking';
     if (hello.authorization !== undefined) visitor.authorization = hello.authorization;
     try {
       const known = hello.authorization === undefined ? visitor.auth : undefined;
-      const found = known ?? deps.authenticate(visitor.authorization, visitor.apiKey);
+      const found = known ?? authenticate();
       if (found instanceof Promise) found.then(welcome, fail);
       else welcome(found);
     } catch (error) {
@@ -213,7 +225,7 @@ export function createConnection(
   }
 
   function push(id: number, bytes: Uint8Array): void {
-    requirePermission(auth, 'write');
+    requirePermission(auth, WS_ACCESS.push);
     admitRequest();
     pushes.push(id, bytes, auth.ingestScope);
   }
@@ -236,7 +248,7 @@ export function createConnection(
       subscriptions.recheck(found);
     };
     try {
-      const found = deps.authenticate(visitor.authorization, visitor.apiKey);
+      const found = authenticate();
       if (found instanceof Promise) found.then(known, refused);
       else known(found);
     } catch (error) {

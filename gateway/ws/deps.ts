@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
+import type { ClientAddressReader } from '../../engine/access/index.js';
 import type { Config } from '../../engine/config/index.js';
 import type { ServiceError } from '../../engine/errors/index.js';
 import type { SubscriptionHub } from '../../engine/subscriptions/index.js';
 import type { IngestKind, IngestPort, IngestReply } from '../../workers/ingest-port.js';
 import type { Authenticator } from '../auth/authenticate.js';
 import type { AuthContext } from '../auth/context.js';
+import type { Tracing } from '../telemetry/tracing.js';
 import type { Connection } from './connection.js';
 import type { EventsFrames } from './events-frame.js';
 import type { Outbox, Socket } from './outbox.js';
@@ -17,10 +19,12 @@ export interface WebSocketGatewayDeps {
   readonly ingest: IngestPort;
   readonly hub: SubscriptionHub;
   readonly authenticate: Authenticator['authenticate'];
+  readonly clientAddress: ClientAddressReader;
   /** Unset: there are no durable cursors. */
   readonly cursors?: Cursors | undefined;
   readonly log: Logger;
   readonly version: string;
+  readonly tracing?: Tracing | undefined;
   /** Counts a request against the limit of its credentials. @throws ServiceError RATE_LIMIT_EXCEEDED */
   limitRate?(auth: AuthContext): void;
   observeIngest?(kind: IngestKind, result: IngestReply, seconds: number): void;

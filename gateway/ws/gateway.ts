@@ -83,6 +83,7 @@ export function createWebSocketGateway(deps: WebSocketGatewayDeps): WebSocketGat
         maxBackpressure: 0, // none: nothing may be dropped, and the outbox keeps to its own limit
         upgrade: createUpgrade({
           authenticate: deps.authenticate,
+          clientAddress: deps.clientAddress,
           refuse: () => {
             if (draining)
               return new ServiceError(

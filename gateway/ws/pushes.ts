@@ -2,6 +2,7 @@
 import { ServiceError } from '../../engine/errors/index.js';
 import type { IngestPort, IngestReply } from '../../workers/ingest-port.js';
 import type { IngestScope } from '../../workers/messages.js';
+import { addIngestSpans, type TraceSpan } from '../telemetry/tracing.js';
 import { errorFrame } from './wire-error.js';
 
 /** How long before a push's own deadline the pipeline has to give it up, so that the better answer wins. */
@@ -18,6 +19,8 @@ export interface PushesOptions {
   readonly timeoutMs: number;
   send(frame: Uint8Array): void;
   observe(result: IngestReply, seconds: number): void;
+  /** Begins the span of a push, if it is traced. */
+  trace?(): TraceSpan | undefined;
 }
 
 export interface Pushes {
@@ -73,6 +76,7 @@ export function createPushes(options: PushesOptions): Pushes {
       if (full !== undefined) return send(errorFrame(id, full));
       const submittedAt = performance.now();
       const entry: Entry = { id, bytes: frame.length, submittedAt, answer: undefined };
+      const span = options.trace?.();
       const taken = ingest.submit({
         kind: 'ves',
         codec: 'msgpack',
@@ -81,7 +85,9 @@ export function createPushes(options: PushesOptions): Pushes {
         deadlineMs: Date.now() + timeoutMs - DEADLINE_MARGIN_MS,
         receipts: 0, // the frame says it
         lane,
+        onTimings: span && ((timings) => addIngestSpans(span, timings)),
         reply(result) {
+          span?.end({}, !result.ok);
           observe(result, (performance.now() - submittedAt) / 1000);
           settle(entry, result.ok ? result.body : errorFrame(id, toError(result)));
         },

@@ -28,6 +28,7 @@ import {
   requireStream,
   requireTenant,
 } from '../auth/scopes.js';
+import { WS_ACCESS } from './access.js';
 import type { EventsFrames } from './events-frame.js';
 import type { Outbox } from './outbox.js';
 import type { WebSocketStats } from './stats.js';
@@ -188,7 +189,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     subscribe(request, auth) {
       const { id, tenantId, storeId, agentId, credits } = request;
       const check = (by: AuthContext) => {
-        requirePermission(by, 'read');
+        requirePermission(by, WS_ACCESS.subscribe);
         requireStream(by, tenantId, storeId);
         if (agentId !== undefined) requireAgentOrAdmin(by, tenantId, agentId);
       };
@@ -206,7 +207,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     subscribeTenant(request, auth) {
       const { id, tenantId, cursor, credits, filter, othersFromBeginning } = request;
       const check = (by: AuthContext) => {
-        requirePermission(by, 'read');
+        requirePermission(by, WS_ACCESS.subscribeTenant);
         requireTenant(by, tenantId);
         for (const store of request.storeIds ?? []) requireStore(by, store);
         // "All stores" means those of the credentials it was asked with.

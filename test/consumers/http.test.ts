@@ -6,6 +6,7 @@ import {
   createConsumerGroups,
   createCursorService,
 } from '../../engine/consumers/index.js';
+import { createAuditor } from '../../gateway/audit.js';
 import { createAuthenticator } from '../../gateway/auth/authenticate.js';
 import { createBodyBudget } from '../../gateway/http/body.js';
 import { createServer } from '../../gateway/http/server.js';
@@ -39,13 +40,14 @@ beforeAll(async () => {
     port: 0,
     routes: [
       ...cursorRoutes({ cursors: createCursorService(g) }),
-      ...consumerGroupRoutes({ consumerGroups: groups }),
+      ...consumerGroupRoutes({ consumerGroups: groups, auditor: createAuditor({ config, sql: g.sql, log }) }),
     ],
     requestTimeoutMs: 30_000,
     bodyTimeoutMs: 5000,
     bodyBytesMax: 1_000_000,
     bodyBudget: createBodyBudget(10_000_000, () => 0),
     authenticate: authenticator.authenticate,
+    clientAddress: (peer) => peer,
     rateGate: () => {},
     attach: () => {},
     onDone: () => {},

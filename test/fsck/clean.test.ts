@@ -26,6 +26,7 @@ describe('a database as the service leaves it', () => {
     expect(report.findings).toEqual([]);
     expect(report).toMatchObject({ total: 0, consequences: 0, complete: true, signatures: true });
     expect(report.counts).toEqual({
+      audit_log: 3,
       ves_events: MAIN_EVENTS + 8,
       signatures: MAIN_EVENTS + 8,
       'rows without check value': 0,

@@ -3,6 +3,7 @@
  * real group store, then tiles, roots, commitments, notary and a witness's cosignature.
  */
 import { createHash, randomUUID } from 'node:crypto';
+import { createAuditLog } from '../../engine/audit/index.js';
 import { createCommitmentService } from '../../engine/commitments/index.js';
 import { registerAgentKey } from '../../engine/keys/register-agent-key.js';
 import { recordSequencerKeys } from '../../engine/keys/sequencer-keys.js';
@@ -102,6 +103,7 @@ export async function buildFsckDatabase(): Promise<FsckDatabase> {
   await logs.recordRoot(main, 100); // inside a group
   await logs.integrate(main, 100);
   await commitRanges(sql);
+  await recordActs(sql);
   await notarise(database);
   return database;
 }
@@ -143,6 +145,30 @@ async function fillOthers(database: FsckDatabase): Promise<void> {
   await register(sql, stranger);
   await database.ves(stranger, [stranger.event().envelope, stranger.event().envelope]);
   await sql`insert into ves_sequence_counters (tenant_id, store_id) values (${MAIN.tenantId}, ${randomUUID()})`;
+}
+
+/** Acts of every shape: with and without a tenant, done and refused. */
+async function recordActs(sql: Sql): Promise<void> {
+  const audit = createAuditLog({ sql });
+  const place = { requestId: 'r-1', ipAddress: '127.0.0.1', userAgent: 'test/1' };
+  const act = { actorType: 'operator', resourceType: 'api_key', resourceId: 'k-1' } as const;
+  await audit.note({
+    ...act,
+    action: 'api_key_created',
+    actor: 'me',
+    tenantId: MAIN.tenantId,
+    details: { n: 1 },
+    ...place,
+  });
+  await audit.note({ ...act, action: 'api_key_revoked', actor: 'you', tenantId: null, ...place });
+  await audit.note({
+    ...act,
+    action: 'custom:tried',
+    actor: 'me',
+    tenantId: MAIN.tenantId,
+    ...place,
+    errorMessage: 'no',
+  });
 }
 
 async function commitRanges(sql: Sql): Promise<void> {

@@ -137,6 +137,14 @@ const TARGETS: Record<string, Target> = {
     row: 'the row',
     free: { only_row: 'it is there for its constraint' },
   },
+  'the first audit record': { table: 'audit_log', where: 'sequence = 1', row: 'sequence 1' },
+  'the last audit record': { table: 'audit_log', where: 'sequence = 3', row: 'sequence 3' },
+  'the end of the audit log': {
+    table: 'audit_log_head',
+    where: 'true',
+    row: 'the row',
+    free: { only_row: 'it is there for its constraint' },
+  },
   'a key of the sequencer': {
     table: 'sequencer_keys',
     where: 'key_version = 0',
@@ -174,6 +182,8 @@ function flips({ name, type }: Column, value: string): string[] {
   switch (type) {
     case 'uuid':
       return [`'${value.slice(0, -1)}${(Number.parseInt(value.at(-1)!, 16) ^ 1).toString(16)}'`];
+    case 'boolean':
+      return [`not ${name}`];
     case 'smallint':
       return [1, 1024].map((bit) => String(Number(value) ^ bit));
     case 'integer':

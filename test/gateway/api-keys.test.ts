@@ -117,6 +117,7 @@ test('keys are listed without themselves and end when revoked', async () => {
     permissions: 'read',
     storeIds: [STORE],
     rateLimit: null,
+    expiresAt: null,
   });
   expect(JSON.stringify(keys)).not.toContain(apiKey);
 

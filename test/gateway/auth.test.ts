@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateApiKey, hashApiKey } from '../../engine/keys/api-keys.js';
-import { createApiKeyCache } from '../../gateway/auth/api-key-cache.js';
 import { type AuthContext, BOOTSTRAP_CONTEXT } from '../../gateway/auth/context.js';
+import { createCredentialCache } from '../../gateway/auth/credential-cache.js';
 import { readCredentials } from '../../gateway/auth/credentials.js';
 import {
   BOOTSTRAP_KEY,
@@ -151,7 +151,7 @@ describe('the cache of API keys', () => {
   const setup = (ttlMs = 60_000) => {
     const state = { now: 0, trusted: true, loads: 0, answer: BOOTSTRAP_CONTEXT as AuthContext | undefined };
     const waiting: (() => void)[] = [];
-    const cache = createApiKeyCache({
+    const cache = createCredentialCache<AuthContext>({
       ttlMs,
       trusted: () => state.trusted,
       now: () => state.now,
@@ -227,7 +227,7 @@ describe('the cache of API keys', () => {
   test('looks up a limited number of keys at once', async () => {
     const { cache, state, settle } = setup();
     for (let i = 0; i < 1000; i++) void cache.get(`k${i}`);
-    await expect(cache.get('one more')).rejects.toThrow('look-ups of API keys are under way');
+    await expect(cache.get('one more')).rejects.toThrow('look-ups of credentials are under way');
     expect(cache.get('k7')).toBeInstanceOf(Promise);
     expect(state.loads).toBe(1000);
     await settle();

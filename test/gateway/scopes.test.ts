@@ -13,7 +13,7 @@ import {
 
 let g: TestGateway;
 beforeAll(async () => {
-  g = await startTestGateway();
+  g = await startTestGateway({ env: { PUBLIC_AGENT_REGISTRATION_ENABLED: 'true' } });
 });
 afterAll(() => g.close());
 
@@ -156,6 +156,12 @@ const ROUTES: {
   { route: 'GET /api/v1/log/notary/witnesses', url: '', refusal: ADMIN },
   { route: 'GET /log/:tenant_id/:store_id/*', url: '', refusal: READ, tenant: true, store: true },
   { route: 'GET /log/notary/*', url: '', refusal: '' },
+  ...['audit', 'overview', 'tenants', 'stores', 'agents'].map((what) => ({
+    route: `GET /api/v1/admin/${what}`,
+    url: `?tenant_id=${TENANT}`,
+    refusal: ADMIN,
+    tenant: true,
+  })),
   { route: 'POST /api/v1/agents/keys', url: '', refusal: ADMIN, tenant: true, body: KEY_BODY },
   {
     route: 'GET /api/v1/agents/keys',
@@ -194,8 +200,19 @@ const ROUTES: {
     refusal: SELF,
     tenant: true,
   },
+  { route: 'POST /api/v1/agents/register', url: '', refusal: null, body: { name: 'x' } },
+  { route: 'GET /api/v1/agents/:agent_id', url: `?tenant_id=${TENANT}`, refusal: SELF, tenant: true },
+  { route: 'GET /api/v1/agents/:agent_id/policy', url: `?tenant_id=${TENANT}`, refusal: ADMIN, tenant: true },
+  {
+    route: 'PUT /api/v1/agents/:agent_id/policy',
+    url: '',
+    refusal: ADMIN,
+    tenant: true,
+    body: { tenantId: TENANT, allowedEventTypes: [], allowedEntityTypes: [] },
+  },
   { route: 'GET /health', url: '', refusal: null },
   { route: 'GET /ready', url: '', refusal: null },
+  { route: 'GET /health/detailed', url: '', refusal: ADMIN },
   { route: 'GET /metrics', url: '', refusal: ADMIN },
   { route: 'GET /.well-known/ves-sequencer', url: '', refusal: null },
   { route: 'GET /docs/errors', url: '', refusal: null },

@@ -137,6 +137,7 @@ export async function startTestGateway(
     /** Credentials are checked through a pool of their own. */
     ownAuthPool?: boolean;
     collectStats?: NonNullable<GatewayDeps['collectStats']>;
+    operations?: NonNullable<GatewayDeps['operations']>;
   } = {},
 ): Promise<TestGateway> {
   const database = await createTestDatabase({ migrated: options.migrated ?? true });
@@ -173,6 +174,7 @@ export async function startTestGateway(
     version: '0.0.0-test',
     readiness: options.readiness ?? (() => ({ ready: true })),
     ...(options.collectStats ? { collectStats: options.collectStats } : {}),
+    ...(options.operations ? { operations: options.operations } : {}),
   });
   const agent = new Agent({ connections: 64 });
   const close = async () => {

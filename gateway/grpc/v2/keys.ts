@@ -1,6 +1,7 @@
 /** `KeyManagement`: the same rules as `/api/v1/agents/keys`. */
 import { status } from '@grpc/grpc-js';
 import { ServiceError } from '../../../engine/errors/index.js';
+import { agentKeyRegistered, agentKeyRevoked } from '../../../engine/keys/key-acts.js';
 import { type ListedAgentKey, listAllAgentKeys } from '../../../engine/keys/list-agent-keys.js';
 import { registerAgentKey } from '../../../engine/keys/register-agent-key.js';
 import { revokeAgentKey } from '../../../engine/keys/revoke-agent-key.js';
@@ -15,6 +16,7 @@ import {
   refuseKeyAlgorithm,
 } from '../../../engine/protocol/index.js';
 import { v2 } from '../../../engine/wire-proto/index.js';
+import { createAuditor } from '../../audit.js';
 import type { AuthContext } from '../../auth/context.js';
 import { requireTenant } from '../../auth/scopes.js';
 import { renderTimestamp } from '../../render/timestamp.js';
@@ -31,8 +33,10 @@ function agentOf(auth: AuthContext, request: { tenantId: string; agentId: string
   return { tenantId, agentId: uuidOf(request.agentId, 'agent_id') };
 }
 
-export const registerAgentKeyRpc = ({ sql }: GrpcDeps) =>
-  unary(v2.RegisterKeyRequestSchema, v2.RegisterKeyResponseSchema, async (request, { auth }) => {
+export const registerAgentKeyRpc = (deps: GrpcDeps) => {
+  const auditor = createAuditor(deps);
+  return unary(v2.RegisterKeyRequestSchema, v2.RegisterKeyResponseSchema, async (request, call) => {
+    const { auth } = call;
     const agent = agentOf(auth, request);
     if (request.keyType !== v2.KeyType.SIGNING)
       throw new GrpcStatusError(
@@ -46,20 +50,24 @@ export const registerAgentKeyRpc = ({ sql }: GrpcDeps) =>
     const validTo = instantOf(request.validTo, 'valid_to');
     if (validFrom !== null && validTo !== null && parseInstant(validFrom)! > parseInstant(validTo)!)
       throw new ServiceError('INVALID_FIELD_VALUE', 'valid_from must not be after valid_to');
-    const isNew = await registerAgentKey(sql, {
+    const registration = {
       ...agent,
       keyId: request.keyId,
       publicKey: publicKeyOf(request),
       validFrom,
       validTo,
       proofOfPossession: proofOf(request),
-    });
+    };
+    const isNew = await auditor.act(call, agentKeyRegistered(registration), (audit) =>
+      registerAgentKey(deps.sql, registration, audit),
+    );
     return {
       success: true,
       message: isNew ? 'Agent key registered successfully' : 'Agent key was already registered',
       registeredAt: timestampNow(),
     };
   });
+};
 
 function publicKeyOf({ publicKey, publicKeyBundle }: v2.RegisterKeyRequest): Uint8Array {
   const bundled = publicKeyBundle?.ed25519PublicKey ?? new Uint8Array(0);
@@ -140,11 +148,16 @@ const stateOf = (key: ListedAgentKey, nowMicros: bigint): KeyStatus =>
     nowMicros,
   );
 
-export const revokeAgentKeyRpc = ({ sql }: GrpcDeps) =>
-  unary(v2.RevokeKeyRequestSchema, v2.RevokeKeyResponseSchema, async (request, { auth }) => {
-    const { tenantId, agentId } = agentOf(auth, request);
-    const revokedAt = await revokeAgentKey(sql, tenantId, agentId, request.keyId);
+export const revokeAgentKeyRpc = (deps: GrpcDeps) => {
+  const auditor = createAuditor(deps);
+  return unary(v2.RevokeKeyRequestSchema, v2.RevokeKeyResponseSchema, async (request, call) => {
+    const { tenantId, agentId } = agentOf(call.auth, request);
+    const { keyId } = request;
+    const revokedAt = await auditor.act(call, agentKeyRevoked({ tenantId, agentId, keyId }), (audit) =>
+      revokeAgentKey(deps.sql, tenantId, agentId, keyId, audit),
+    );
     if (revokedAt === undefined)
       throw new ServiceError('AGENT_KEY_NOT_FOUND', `Agent ${agentId} has no key with id ${request.keyId}`);
     return { success: true, revokedAt: timestampOfStored(revokedAt) };
   });
+};
