@@ -2,7 +2,7 @@
  * The service as a whole: database, threads, gateway; started in this order and stopped in the opposite one.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type Config, configWarnings } from '../engine/config/index.js';
@@ -31,6 +31,7 @@ const AUTH_CONNECTIONS = 2;
 /** Connections of each verify worker (workers/verify.ts). */
 const VERIFY_CONNECTIONS = 2;
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
+const HTTP_GUIDE = fileURLToPath(new URL('../../docs/http.md', import.meta.url));
 
 export interface Service {
   readonly port: number;
@@ -127,6 +128,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     undo.push(() => proofs.stop());
     const serving = createGateway({
       config,
+      httpGuide: () => (existsSync(HTTP_GUIDE) ? readFileSync(HTTP_GUIDE, 'utf8') : ''),
       sql,
       // Reads may be slow and many; credentials must be known before anything else happens.
       authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),

@@ -13,11 +13,13 @@ import { createAccessLog } from './http/access-log.js';
 import { createBodyBudget } from './http/body.js';
 import { createCors } from './http/cors.js';
 import { securityHeaders } from './http/security-headers.js';
+import type { Exchange } from './http/exchange.js';
 import { createServer } from './http/server.js';
 import { createTlsFront } from './http/tls-front.js';
 import type { GatewayIdentity } from './identity.js';
-import { chargeRate, createRateGate } from './limits/rate-gate.js';
-import { createRateLimiter } from './limits/rate-limit.js';
+import { createRateGate } from './limits/rate-gate.js';
+import { chargeRate, createRequestRates } from './limits/request-rates.js';
+import { createTenantRequests } from './limits/tenant-requests.js';
 import { createMetrics, type GatewayMetrics, type GatewayStat } from './metrics/metrics.js';
 import { breakerStats, cacheStats, poolStats } from './metrics/operations-stats.js';
 import type { Operations } from './operations.js';
@@ -53,6 +55,8 @@ export interface GatewayDeps {
   readonly operations?: Operations;
   /** A replica for reads that may be behind. Unset: `sql`. */
   readonly readSql?: Sql;
+  /** Text of docs/http.md, which the description of the interface takes its examples from. */
+  readonly httpGuide?: () => string;
   /** Called for every `/metrics`. */
   collectStats?(): readonly GatewayStat[];
 }
@@ -91,7 +95,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const authenticator = createAuthenticator(config.auth, deps.authSql ?? sql, (err, what) =>
     log.warn({ err }, what),
   );
-  const rateLimiter = createRateLimiter(() => performance.now());
+  const rates = createRequestRates(config.limits, () => performance.now());
+  const tenantRequests = createTenantRequests(config.limits.tenantRequestsMax);
+  const leaving = new WeakMap<Exchange, () => void>();
   let draining = false;
   const readiness = () => (draining ? { ready: false, reason: 'the service is stopping' } : deps.readiness());
 
@@ -100,7 +106,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ...deps,
     clientAddress,
     authenticate: authenticator.authenticate,
-    limitRate: (auth) => chargeRate(rateLimiter, auth),
+    limitRate: (auth) => chargeRate(rates, auth),
     observeIngest: metrics.observeIngest,
     tracing: operations.tracing,
   });
@@ -108,7 +114,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ? createGrpcGateway({
         ...deps,
         authenticate: authenticator.authenticate,
-        rateLimiter,
+        limitRate: (auth) => chargeRate(rates, auth),
+        enter: tenantRequests.enter,
         metrics,
         readiness,
         onCall: metrics.observeCall,
@@ -116,7 +123,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       })
     : undefined;
   const tls = config.http.tls === undefined ? undefined : createTlsFront(config.http.tls);
-  const gate = createRateGate(rateLimiter);
+  const gate = createRateGate(rates);
   const server = createServer({
     host: config.http.host,
     port: config.http.port,
@@ -125,6 +132,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       auditor,
       metrics,
       readiness,
+      usage: { rates, tenantRequests },
     }),
     requestTimeoutMs: config.http.requestTimeoutMs,
     bodyTimeoutMs: config.http.bodyTimeoutMs,
@@ -135,6 +143,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     rateGate(exchange) {
       try {
         gate(exchange);
+        // Whoever left while the credentials were looked up is not under way any more.
+        if (exchange.phase !== 'done') leaving.set(exchange, tenantRequests.enter(exchange.auth));
       } catch (error) {
         metrics.observeRate(false);
         throw error;
@@ -148,6 +158,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     isOverloaded: () => operations.pool?.isExhausted() ?? false,
     attach: webSocket.attach,
     onDone(exchange, outcome) {
+      leaving.get(exchange)?.();
       metrics.observeRequest(exchange, outcome);
       accessLog(exchange, outcome);
     },

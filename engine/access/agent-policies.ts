@@ -1,3 +1,5 @@
+import type { AuditRecord } from '../store/audit-entry.js';
+import { appendAudit } from '../store/audit-log.js';
 import type { Sql } from '../store/connection.js';
 import type { AgentPolicy } from './agent-policy.js';
 
@@ -25,9 +27,11 @@ export async function writeAgentPolicy(
   sql: Sql,
   agent: AgentRef,
   policy: AgentPolicy,
+  audit?: AuditRecord,
 ): Promise<AgentPolicyRow> {
   const { allowedEventTypes, allowedEntityTypes, requireBaseVersion, maxPayloadBytes, enabled } = policy;
-  const [row] = await sql<AgentPolicyRow[]>`
+  return sql.begin(async (tx) => {
+    const [row] = await tx<AgentPolicyRow[]>`
     insert into agent_policies (tenant_id, agent_id, allowed_event_types, allowed_entity_types, require_base_version,
                                 max_payload_bytes, enabled)
     values (${agent.tenantId}, ${agent.agentId}, ${[...allowedEventTypes]}::text[], ${[...allowedEntityTypes]}::text[],
@@ -39,7 +43,9 @@ export async function writeAgentPolicy(
     returning allowed_event_types as "allowedEventTypes", allowed_entity_types as "allowedEntityTypes",
               require_base_version as "requireBaseVersion", max_payload_bytes::float8 as "maxPayloadBytes", enabled,
               updated_at as "updatedAt"`;
-  return row!;
+    if (audit !== undefined) await appendAudit(tx, audit);
+    return row!;
+  });
 }
 
 /** A policy and whose it is. Ids are 32 lower-case hex digits. */

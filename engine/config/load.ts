@@ -148,6 +148,16 @@ function toConfig(env: Environment, machine: Machine) {
       payloadBytesMax: env.MAX_EVENT_PAYLOAD_SIZE,
       inflightBytesMax: env.MAX_INFLIGHT_BYTES,
       inflightRequestsMax: env.MAX_INFLIGHT_REQUESTS,
+      /** Of one tenant. */
+      tenantInflightBytesMax: env.MAX_TENANT_INFLIGHT_BYTES ?? env.MAX_INFLIGHT_BYTES,
+      tenantInflightRequestsMax: env.MAX_TENANT_INFLIGHT_REQUESTS ?? env.MAX_INFLIGHT_REQUESTS,
+      tenantRequestsMax: env.MAX_TENANT_REQUESTS,
+      /** `undefined`: no limit. */
+      tenantRatePerMinute: env.RATE_LIMIT_PER_MINUTE,
+      rateWindowSecs: env.RATE_LIMIT_WINDOW_SECONDS,
+      rateEntriesMax: env.RATE_LIMIT_MAX_ENTRIES,
+      /** 0: no limit. */
+      publicRatePerMinute: env.PUBLIC_LOG_RATE_LIMIT_PER_MINUTE,
     },
     database: {
       /** Absolute path. */

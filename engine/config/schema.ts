@@ -594,6 +594,49 @@ export const EnvironmentSchema = z
       description: 'Requests being worked on at once; beyond it requests are answered 503.',
       accepts: count(1, 1_000_000),
     }),
+    MAX_TENANT_INFLIGHT_BYTES: setting(parse.byteSize(MIB, 64 * GIB).optional(), {
+      section: 'Limits',
+      description:
+        'The same for the bodies of one tenant. Whatever it is, a tenant may hold at most three times what is still free, three quarters when it is alone.',
+      accepts: size('1MB', '64GB'),
+      defaultText: '`MAX_INFLIGHT_BYTES`',
+    }),
+    MAX_TENANT_INFLIGHT_REQUESTS: setting(parse.integer(1, 1_000_000).optional(), {
+      section: 'Limits',
+      description: 'The same for the ingest requests of one tenant.',
+      accepts: count(1, 1_000_000),
+      defaultText: '`MAX_INFLIGHT_REQUESTS`',
+    }),
+    MAX_TENANT_REQUESTS: setting(parse.integer(1, 1_000_000).default(3000), {
+      section: 'Limits',
+      description:
+        'Requests and calls of one tenant under way at once, reads and streams included; beyond it they are answered 429.',
+      accepts: count(1, 1_000_000),
+    }),
+    RATE_LIMIT_PER_MINUTE: setting(parse.integer(1, 10_000_000).optional(), {
+      section: 'Limits',
+      description:
+        'Most requests of a tenant in a minute, over all its keys and all protocols, counted in each process; beyond it they are answered 429. API keys and agents can have limits of their own as well.',
+      accepts: count(1, 10_000_000),
+      defaultText: 'unset: no limit',
+    }),
+    RATE_LIMIT_WINDOW_SECONDS: setting(parse.integer(1, 86_400).default(60), {
+      section: 'Limits',
+      description: 'Seconds over which the limits of API keys and agents are counted.',
+      accepts: count(1, 86_400),
+    }),
+    RATE_LIMIT_MAX_ENTRIES: setting(parse.integer(1, 1_000_000).default(10_000), {
+      section: 'Limits',
+      description:
+        'Most callers counted at once, of each kind (keys and agents, tenants, addresses); the one that was quiet for longest is forgotten first.',
+      accepts: count(1, 1_000_000),
+    }),
+    PUBLIC_LOG_RATE_LIMIT_PER_MINUTE: setting(parse.integer(0, 10_000_000).default(6000), {
+      section: 'Limits',
+      description:
+        'Most requests in a minute that one client address (of IPv6: one /64) may send without credentials to logs that are public. 0: no limit.',
+      accepts: count(0, 10_000_000),
+    }),
     API_KEY_CACHE_TTL_SECS: setting(parse.integer(0, 86_400).default(60), {
       section: 'Limits',
       description:

@@ -108,12 +108,15 @@ const HTTP_RULES: Readonly<Record<string, Rule>> = {
   'GET /api/v1/admin/tenants': NOTHING,
   'GET /api/v1/admin/stores': NOTHING,
   'GET /api/v1/admin/agents': NOTHING,
+  'GET /api/v1/limits': NOTHING,
   'GET /health': NOTHING,
   'GET /ready': NOTHING,
   'GET /health/detailed': NOTHING,
   'GET /metrics': NOTHING,
   'GET /.well-known/ves-sequencer': NOTHING,
   'GET /docs/errors': NOTHING,
+  'GET /docs': NOTHING,
+  'GET /openapi.json': NOTHING,
 };
 
 const V1_RULES: Record<keyof typeof V1_ACCESS, Rule> = {

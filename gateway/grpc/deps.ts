@@ -6,7 +6,7 @@ import type { Sql } from '../../engine/store/connection.js';
 import type { SubscriptionHub } from '../../engine/subscriptions/hub-types.js';
 import type { IngestPort } from '../../workers/ingest-port.js';
 import type { Authenticator } from '../auth/authenticate.js';
-import type { RateLimiter } from '../limits/rate-limit.js';
+import type { AuthContext } from '../auth/context.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
 import type { Tracing } from '../telemetry/tracing.js';
 
@@ -21,8 +21,10 @@ export interface GrpcDeps {
   /** Without it acknowledgements are refused and SyncState tells no cursor. */
   readonly cursors?: CursorService | undefined;
   readonly authenticate: Authenticator['authenticate'];
-  /** Shared with HTTP, so that the limit of a credential holds over both. */
-  readonly rateLimiter: RateLimiter;
+  /** Counts a call or message; limits are shared with HTTP, so that they hold over both. @throws ServiceError RATE_LIMIT_EXCEEDED */
+  limitRate(auth: AuthContext): void;
+  /** Counts a call among those of its tenant that are under way. @returns to be called when it is over @throws ServiceError RATE_LIMIT_EXCEEDED */
+  enter?(auth: AuthContext): () => void;
   readonly log: Logger;
   readonly version: string;
   readonly metrics: Pick<GatewayMetrics, 'observeIngest'>;

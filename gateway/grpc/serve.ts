@@ -132,6 +132,8 @@ async function* counted<T>(messages: AsyncIterable<T>, count: () => void): Async
 interface Running {
   /** Set by streams: their messages so far. */
   streamed: (() => { messagesIn: number; messagesOut: number }) | undefined;
+  /** Set once the call counts among those of its tenant. */
+  leave: (() => void) | undefined;
   readonly span: TraceSpan | undefined;
   readonly requestId: string;
   readonly deadlineMs: number;
@@ -154,6 +156,7 @@ function begin({ deps, open, method }: Context, surface: Surface, latestMs: numb
     controller.abort();
     for (const timer of timers) clearInterval(timer);
     finished();
+    running.leave?.();
     const durationMs = performance.now() - startedAt;
     deps.onCall?.({ method, status: code, durationMs, ...running.streamed?.() });
     running.span?.end({ 'rpc.grpc.status_code': code }, FAULTS.has(code));
@@ -166,6 +169,7 @@ function begin({ deps, open, method }: Context, surface: Surface, latestMs: numb
   (surface as EventEmitter).on('cancelled', () => end(status.CANCELLED));
   const running: Running = {
     streamed: undefined,
+    leave: undefined,
     span: deps.tracing?.startRequest(method.slice(1), textOf(surface.metadata, 'traceparent'), {
       'rpc.system.name': 'grpc',
       'rpc.method': method.slice(1),
@@ -195,7 +199,7 @@ async function admit({ deps, access }: Context, surface: Surface, running: Runni
     signal: running.signal,
     span: running.span,
     lane: laneOf(surface.getPeer()),
-    count: () => countRequest(deps, auth),
+    count: () => deps.limitRate(auth),
     begin: (metadata) => surface.sendMetadata(metadata),
     ping(intervalMs) {
       const timer = setInterval(() => pingConnection(surface), intervalMs);
@@ -203,7 +207,12 @@ async function admit({ deps, access }: Context, surface: Surface, running: Runni
       running.timers.push(timer);
     },
   };
-  if (access !== 'public') call.count();
+  if (access === 'public') return call;
+  call.count();
+  const leave = deps.enter?.(auth);
+  // Whoever left while the credentials were looked up is not under way any more.
+  if (running.signal.aborted) leave?.();
+  else running.leave = leave;
   return call;
 }
 
@@ -219,17 +228,6 @@ async function authenticate(deps: GrpcDeps, surface: Surface, access: Access): P
 const addressOf = (peer: string): string => peer.slice(0, peer.lastIndexOf(':'));
 
 const textOf = (metadata: Metadata, name: string): string => String(metadata.get(name)[0] ?? '');
-
-function countRequest({ rateLimiter }: GrpcDeps, { rateLimit, rateCaller }: AuthContext): void {
-  if (rateLimit === null) return;
-  const { allowed, waitSecs } = rateLimiter.take(rateCaller, rateLimit);
-  if (!allowed)
-    throw new ServiceError(
-      'RATE_LIMIT_EXCEEDED',
-      `These credentials may send ${rateLimit} requests per minute; the next one fits in ${waitSecs} s`,
-      { retryAfter: waitSecs },
-    );
-}
 
 /** Statuses that are the service's fault. */
 const FAULTS = new Set<number>([status.INTERNAL, status.DATA_LOSS, status.UNAVAILABLE, status.UNKNOWN]);

@@ -1,26 +1,25 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { ServiceError } from '../../engine/errors/index.js';
+import { createShares } from '../../engine/sequencer/index.js';
 import type { Exchange } from './exchange.js';
 
 /** Bytes of half-received bodies on all connections together. */
 export interface BodyBudget {
-  /** Takes `bytes` if they fit. */
-  take(bytes: number): boolean;
-  give(bytes: number): void;
+  /** Takes `bytes` if they fit, and are no more than the tenant's part of the room (L10). */
+  take(bytes: number, tenant: string): boolean;
+  give(bytes: number, tenant: string): void;
 }
 
 /** @param elsewhere bytes that count against the same limit but are held by others */
 export function createBodyBudget(bytesMax: number, elsewhere: () => number): BodyBudget {
-  let held = 0;
+  const held = createShares(bytesMax);
   return {
-    take(bytes) {
-      if (held + elsewhere() + bytes > bytesMax) return false;
-      held += bytes;
+    take(bytes, tenant) {
+      if (!held.fits(tenant, bytes, elsewhere())) return false;
+      held.add(tenant, bytes);
       return true;
     },
-    give(bytes) {
-      held -= bytes;
-    },
+    give: (bytes, tenant) => held.remove(tenant, bytes),
   };
 }
 
@@ -50,14 +49,16 @@ export function receiveBody(
   let length = 0;
   let held = 0;
   let kept = false;
+  /** Whose room it takes: nobody's while the credentials are being looked up. */
+  const { tenant } = exchange.auth;
 
   const release = () => {
-    budget.give(held);
+    budget.give(held, tenant);
     held = 0;
     block = NO_BYTES;
   };
   const hold = (bytes: number): boolean => {
-    if (budget.take(bytes)) {
+    if (budget.take(bytes, tenant)) {
       held += bytes;
       return true;
     }

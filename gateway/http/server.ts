@@ -82,7 +82,7 @@ export interface HttpServer {
 const EXCLUSIVE_PORT = 1;
 const DRAIN_POLL_MS = 20;
 /** Bodies that are parsed in the main thread, which everybody shares (L10). */
-const SMALL_BODY_BYTES_MAX = 64 * 1024;
+export const SMALL_BODY_BYTES_MAX = 64 * 1024;
 /**
  * A client that is still sending when its connection ends often never sees the answer (RFC 9112 section 9.6). So a body that was
  * announced too large is read to its end and dropped, unless it is larger than this.

@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache';
 
-/** What a limit is counted over. */
+/** What a limit is counted over, unless said otherwise. */
 export const RATE_WINDOW_SECS = 60;
-/** Most callers counted at once; the one that was quiet for longest is forgotten first. */
-const CALLERS_MAX = 100_000;
+/** Most callers counted at once, unless said otherwise; the one that was quiet for longest is forgotten first. */
+const CALLERS_MAX = 10_000;
+/** A window moves on in at most so many steps: longer ones in steps of several seconds. */
+const STEPS_MAX = 60;
 
 /** What became of one request under a limit. */
 export interface RateVerdict {
@@ -14,12 +16,12 @@ export interface RateVerdict {
   readonly waitSecs: number;
 }
 
-/** Requests of one caller by the second. */
+/** Requests of one caller by the step. */
 interface Window {
-  /** Requests in second `s` at index `s % RATE_WINDOW_SECS`. */
+  /** Requests in step `s` at index `s % counts.length`. */
   readonly counts: Uint32Array;
-  /** The last second the window covers. */
-  second: number;
+  /** The last step the window covers. */
+  step: number;
   total: number;
 }
 
@@ -28,55 +30,94 @@ export interface RateLimiter {
   /**
    * Counts a request, unless it is refused.
    *
-   * @param perMinute most requests in {@link RATE_WINDOW_SECS} seconds
+   * @param limit most requests in the window
    */
-  take(caller: string, perMinute: number): RateVerdict;
+  take(caller: string, limit: number): RateVerdict;
+  /** Takes back the last request, which was refused for another reason. */
+  giveBack(caller: string): void;
+  /** How a caller stands; nothing is counted. */
+  look(caller: string, limit: number): RateVerdict;
+  readonly windowSecs: number;
+}
+
+export interface RateLimiterOptions {
+  /** Length of the window in whole seconds. */
+  readonly windowSecs?: number;
+  readonly callersMax?: number;
 }
 
 /**
- * A sliding window in steps of a second: a request stops counting 59 to 60 s after it came.
+ * A sliding window in steps of a second, or of a sixtieth of the window where that is longer: a request stops counting up to one
+ * step before the window's length is over.
  *
  * @param nowMs milliseconds on a clock that never goes back
  */
-export function createRateLimiter(nowMs: () => number): RateLimiter {
-  const windows = new LRUCache<string, Window>({ max: CALLERS_MAX });
+export function createRateLimiter(nowMs: () => number, options: RateLimiterOptions = {}): RateLimiter {
+  const { windowSecs = RATE_WINDOW_SECS, callersMax = CALLERS_MAX } = options;
+  const stepSecs = Math.ceil(windowSecs / STEPS_MAX);
+  const steps = Math.ceil(windowSecs / stepSecs);
+  const windows = new LRUCache<string, Window>({ max: callersMax });
+
+  /** The caller's window, moved on to now. */
+  function find(caller: string): Window {
+    const now = Math.floor(nowMs() / 1000 / stepSecs);
+    let window = windows.get(caller);
+    if (window === undefined) {
+      window = { counts: new Uint32Array(steps), step: now, total: 0 };
+      windows.set(caller, window);
+    }
+    advance(window, now);
+    return window;
+  }
+
+  function verdict(window: Window, limit: number, allowed: boolean): RateVerdict {
+    const remaining = Math.max(0, limit - window.total);
+    return { allowed, remaining, waitSecs: stepsUntilBelow(window, limit - remaining) * stepSecs };
+  }
+
   return {
-    take(caller, perMinute) {
-      const now = Math.floor(nowMs() / 1000);
-      let window = windows.get(caller);
-      if (window === undefined) {
-        window = { counts: new Uint32Array(RATE_WINDOW_SECS), second: now, total: 0 };
-        windows.set(caller, window);
-      }
-      advance(window, now);
-      const allowed = window.total < perMinute;
+    windowSecs,
+    take(caller, limit) {
+      const window = find(caller);
+      const allowed = window.total < limit;
       if (allowed) {
-        window.counts[now % RATE_WINDOW_SECS]!++;
+        window.counts[window.step % steps]!++;
         window.total++;
       }
-      const remaining = Math.max(0, perMinute - window.total);
-      return { allowed, remaining, waitSecs: secondsUntilBelow(window, perMinute - remaining) };
+      return verdict(window, limit, allowed);
+    },
+    giveBack(caller) {
+      const window = find(caller);
+      const slot = window.step % steps;
+      if (window.counts[slot] === 0) return; // counted in the step before: it stays counted
+      window.counts[slot]!--;
+      window.total--;
+    },
+    look(caller, limit) {
+      const window = find(caller);
+      return verdict(window, limit, window.total < limit);
     },
   };
 }
 
-/** Moves the window on to a second; what falls out of it no longer counts. */
+/** Moves the window on to a step; what falls out of it no longer counts. */
 function advance(window: Window, now: number): void {
-  const steps = Math.min(now - window.second, RATE_WINDOW_SECS);
-  for (let i = 0; i < steps; i++) {
-    const slot = (now - i) % RATE_WINDOW_SECS;
-    window.total -= window.counts[slot]!;
-    window.counts[slot] = 0;
+  const { counts } = window;
+  const passed = Math.min(now - window.step, counts.length);
+  for (let i = 0; i < passed; i++) {
+    const slot = (now - i) % counts.length;
+    window.total -= counts[slot]!;
+    counts[slot] = 0;
   }
-  window.second = now;
+  window.step = now;
 }
 
-/** Seconds until fewer than `count` requests are in the window, if no more come. */
-function secondsUntilBelow(window: Window, count: number): number {
-  let left = window.total;
-  for (let wait = 1; wait < RATE_WINDOW_SECS; wait++) {
-    left -= window.counts[(window.second + wait) % RATE_WINDOW_SECS]!; // the second that falls out then
+/** Steps until fewer than `count` requests are in the window, if no more come. */
+function stepsUntilBelow({ counts, step, total }: Window, count: number): number {
+  let left = total;
+  for (let wait = 1; wait < counts.length; wait++) {
+    left -= counts[(step + wait) % counts.length]!; // the step that falls out then
     if (left < count) return wait;
   }
-  return RATE_WINDOW_SECS;
+  return counts.length;
 }

@@ -6,7 +6,6 @@ import type { Route } from '../http/router.js';
 import { errorExample, errorsOf, explained } from './error-answers.js';
 import { type Examples, examplesOf } from './examples.js';
 import { createSchemaBook, type JsonSchema, type SchemaBook } from './json-schema.js';
-import { type Answer, type Content, type Operation, TAGS } from './operation.js';
 import type {
   MediaType,
   OpenApiDocument,
@@ -14,6 +13,7 @@ import type {
   OpenApiParameter,
   OpenApiResponse,
 } from './openapi-types.js';
+import { type Answer, type Content, type Operation, TAGS } from './operation.js';
 import { ConsumerGroup, Cursor } from './operations/consumers.js';
 import { OPERATIONS } from './operations/index.js';
 import { descriptionOf, PATH_PARAMETERS, pathNames, templateOf } from './parameters.js';
@@ -80,7 +80,9 @@ export function buildDocument(
       parameters: [...pathParameters(route.path, operation, book), ...otherParameters(operation, book)],
       ...requestBody(operation, examples, book),
       responses: {
-        ...Object.fromEntries(operation.answers.map((answer) => [answer.status, toResponse(answer, examples, book)])),
+        ...Object.fromEntries(
+          operation.answers.map((answer) => [answer.status, toResponse(answer, examples, book)]),
+        ),
         ...Object.fromEntries([...errors].map(([status, codes]) => [status, errorResponse(status, codes)])),
       },
       security: securityOf(route.scope),
@@ -226,7 +228,10 @@ function toResponse(
     headers: {
       'x-request-id': header('RequestId'),
       ...Object.fromEntries(
-        Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }]),
+        Object.entries(headers).map(([name, text]) => [
+          name,
+          { description: text, schema: { type: 'string' } },
+        ]),
       ),
     },
     ...(content.length === 0
@@ -250,9 +255,7 @@ function errorResponse(status: number, codes: readonly ErrorCode[]): OpenApiResp
           $ref: '#/components/schemas/Error',
           properties: { code: { enum: codes } },
         },
-        examples: Object.fromEntries(
-          codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]),
-        ),
+        examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
       },
     },
     'x-error-codes': codes,

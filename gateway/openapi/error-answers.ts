@@ -56,8 +56,7 @@ export function errorsOf(
   const byStatus = new Map<number, ErrorCode[]>();
   // In the registry's order, whatever order they were found in.
   for (const [code, { http }] of Object.entries<ErrorDefinition>(ERROR_REGISTRY))
-    if (codes.has(code as ErrorCode))
-      byStatus.set(http, [...(byStatus.get(http) ?? []), code as ErrorCode]);
+    if (codes.has(code as ErrorCode)) byStatus.set(http, [...(byStatus.get(http) ?? []), code as ErrorCode]);
   return new Map([...byStatus].sort(([a], [b]) => a - b));
 }
 

@@ -28,11 +28,7 @@ export function readBlocks(markdown: string): Map<string, unknown[]> {
  *
  * @param isTolerant whether names in the request's body may be written in two ways; shown in the one that the schema has
  */
-export function examplesOf(
-  operation: Operation,
-  blocks: readonly unknown[],
-  isTolerant: boolean,
-): Examples {
+export function examplesOf(operation: Operation, blocks: readonly unknown[], isTolerant: boolean): Examples {
   const roles = operation.blocks ?? (operation.body === undefined ? ['answer'] : ['request', 'answer']);
   const shown = (role: 'request' | 'answer') => blocks[(roles as readonly string[]).indexOf(role)];
   const request = operation.requestExample ?? shown('request');

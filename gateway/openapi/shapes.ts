@@ -14,7 +14,8 @@ export const signature = () =>
 /** Counts and sequence numbers. */
 export const count = () => z.number().meta({ type: 'integer', minimum: 0 });
 export const number = (description: string) => count().meta({ description });
-export const text = (description?: string) => z.string().meta(description === undefined ? {} : { description });
+export const text = (description?: string) =>
+  z.string().meta(description === undefined ? {} : { description });
 export const note = () =>
   z.string().meta({ description: 'A signed note (c2sp.org/signed-note, c2sp.org/tlog-checkpoint)' });
 

@@ -9,6 +9,7 @@ import {
 import { ServiceError } from '../../engine/errors/index.js';
 import { ENTITY_TYPE_BYTES_MAX, EVENT_TYPE_BYTES_MAX } from '../../engine/protocol/index.js';
 import type { Sql } from '../../engine/store/connection.js';
+import { type Auditor, callerOf } from '../audit.js';
 import { requireTenant, resolveTenant } from '../auth/scopes.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
@@ -39,7 +40,7 @@ export const Policy = z.object({
 const TenantQuery = z.object({ tenant_id: uuid().optional() });
 
 /** What agents may write, by administrators of their tenant. Enforced where events are verified. */
-export const agentPolicyRoutes = ({ sql }: { sql: Sql }): Route[] => [
+export const agentPolicyRoutes = ({ sql, auditor }: { sql: Sql; auditor: Auditor }): Route[] => [
   {
     method: 'GET',
     path: '/api/v1/agents/:agent_id/policy',
@@ -51,7 +52,7 @@ export const agentPolicyRoutes = ({ sql }: { sql: Sql }): Route[] => [
     path: '/api/v1/agents/:agent_id/policy',
     scope: 'admin',
     body: 'small',
-    handler: answering((exchange) => write(sql, exchange)),
+    handler: answering((exchange) => write(sql, auditor, exchange)),
   },
 ];
 
@@ -64,7 +65,7 @@ async function read(sql: Sql, exchange: Exchange): Promise<Reply> {
   return policyJson({ tenantId, agentId }, policy);
 }
 
-async function write(sql: Sql, exchange: Exchange): Promise<Reply> {
+async function write(sql: Sql, auditor: Auditor, exchange: Exchange): Promise<Reply> {
   const agentId = pathValue(exchange, 0, 'agent_id', uuid());
   const {
     tenantId,
@@ -75,9 +76,16 @@ async function write(sql: Sql, exchange: Exchange): Promise<Reply> {
   } = parseBody(Policy, exchange);
   requireTenant(exchange.auth, tenantId);
   const agent = { tenantId, agentId };
-  return policyJson(
-    agent,
-    await writeAgentPolicy(sql, agent, { ...lists, requireBaseVersion, maxPayloadBytes, enabled }),
+  const policy = { ...lists, requireBaseVersion, maxPayloadBytes, enabled };
+  const act = {
+    action: 'custom:agent_policy_set',
+    tenantId,
+    resourceType: 'agent_policy',
+    resourceId: agentId,
+    details: policy,
+  } as const;
+  return auditor.act(callerOf(exchange), act, async (audit) =>
+    policyJson(agent, await writeAgentPolicy(sql, agent, policy, audit)),
   );
 }
 

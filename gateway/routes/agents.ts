@@ -10,6 +10,7 @@ import type { Config } from '../../engine/config/index.js';
 import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import { generateApiKey, hashApiKey, insertApiKey, permissionsText } from '../../engine/keys/api-keys.js';
 import type { Sql } from '../../engine/store/connection.js';
+import { type Auditor, callerOf } from '../audit.js';
 import { requireAgentOrAdmin, resolveTenant } from '../auth/scopes.js';
 import { answering, type Exchange } from '../http/exchange.js';
 import { json, type Reply } from '../http/reply.js';
@@ -40,6 +41,7 @@ export interface AgentsDeps {
   readonly sql: Sql;
   readonly config: { readonly auth: Pick<Config['auth'], 'registration'> };
   /** Called once per request to register. */
+  readonly auditor: Auditor;
   readonly onRegistration?: ((outcome: 'registered' | 'refused', reason: string) => void) | undefined;
 }
 
@@ -63,7 +65,7 @@ export const agentRoutes = (deps: AgentsDeps): Route[] => {
   ];
 };
 
-function createRegistration({ sql, config, onRegistration }: AgentsDeps) {
+function createRegistration({ sql, config, auditor, onRegistration }: AgentsDeps) {
   const { enabled, limit, windowSecs, callersMax } = config.auth.registration;
   const count = createSlidingWindow({ limit, windowSecs, callersMax, nowMs: () => performance.now() });
 
@@ -82,7 +84,16 @@ function createRegistration({ sql, config, onRegistration }: AgentsDeps) {
       canAdmin: false,
       rateLimit: wish.rateLimit,
     };
-    await insertApiKey(sql, hashApiKey(apiKey), grant);
+    const act = {
+      action: 'custom:agent_registered',
+      tenantId,
+      resourceType: 'agent',
+      resourceId: agentId,
+      details: { name: wish.name, store_ids: wish.storeIds, read_only: wish.readOnly },
+    } as const;
+    await auditor.act(callerOf(exchange), act, (audit) =>
+      insertApiKey(sql, hashApiKey(apiKey), grant, audit),
+    );
     return json({
       success: true,
       agentId,

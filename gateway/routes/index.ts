@@ -7,6 +7,7 @@ import { agentKeyRoutes } from './agent-keys.js';
 import { agentPolicyRoutes } from './agent-policies.js';
 import { agentRoutes } from './agents.js';
 import { anchorCompatRoutes } from './anchor-compat.js';
+import { apiDocsRoutes } from './api-docs.js';
 import { apiKeyRoutes } from './api-keys.js';
 import { auditRoutes } from './audit.js';
 import { consumerGroupRoutes } from './consumer-groups.js';
@@ -17,6 +18,7 @@ import { healthRoutes } from './health.js';
 import { ingestRoutes } from './ingest.js';
 import { legacyCommitmentRoutes } from './legacy-commitments.js';
 import { legacyReadRoutes } from './legacy-reads.js';
+import { type LimitUsage, limitRoutes } from './limits.js';
 import { logRoutes } from './log.js';
 import { logTileRoutes } from './log-tiles.js';
 import { metricsRoutes } from './metrics.js';
@@ -30,11 +32,18 @@ import { wellKnownRoutes } from './well-known.js';
 export interface RouteDeps extends GatewayDeps {
   readonly metrics: GatewayMetrics;
   readonly auditor: Auditor;
+  /** What counts requests; unset: nothing is counted. */
+  readonly usage?: LimitUsage;
 }
 
 /** Every route of the service. */
 export const routeTable = (given: Omit<RouteDeps, 'auditor'> & { readonly auditor?: Auditor }): Route[] =>
-  routesOf({ ...given, auditor: given.auditor ?? createAuditor(given) });
+  withDocs({ ...given, auditor: given.auditor ?? createAuditor(given) });
+
+function withDocs(deps: RouteDeps): Route[] {
+  const routes = routesOf(deps);
+  return [...routes, ...apiDocsRoutes(routes, deps)];
+}
 
 const routesOf = (deps: RouteDeps): Route[] => [
   ...ingestRoutes(deps),
@@ -52,10 +61,15 @@ const routesOf = (deps: RouteDeps): Route[] => [
   ...agentKeyRoutes(deps),
   ...signingKeyRoutes(deps),
   ...apiKeyRoutes(deps),
-  ...agentRoutes(deps),
+  ...agentRoutes({
+    ...deps,
+    onRegistration: (outcome, reason) =>
+      deps.metrics.count('agent_registration_total', 'Public registrations of agents', { outcome, reason }),
+  }),
   ...agentPolicyRoutes(deps),
   ...auditRoutes(deps),
   ...adminStatisticsRoutes(deps),
+  ...limitRoutes(deps),
   ...healthRoutes(deps),
   ...metricsRoutes({ metrics: deps.metrics, metricsPublic: deps.config.http.metricsPublic }),
   ...wellKnownRoutes(deps),

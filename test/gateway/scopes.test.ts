@@ -216,6 +216,8 @@ const ROUTES: {
   { route: 'GET /metrics', url: '', refusal: ADMIN },
   { route: 'GET /.well-known/ves-sequencer', url: '', refusal: null },
   { route: 'GET /docs/errors', url: '', refusal: null },
+  { route: 'GET /docs', url: '', refusal: null },
+  { route: 'GET /openapi.json', url: '', refusal: null },
 ];
 
 function call(row: (typeof ROUTES)[number], key: string | null) {

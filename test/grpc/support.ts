@@ -29,7 +29,7 @@ import { connectDatabase, type Sql } from '../../engine/store/connection.js';
 import { createSubscriptionHub, type SubscriptionHub } from '../../engine/subscriptions/index.js';
 import { createAuthenticator } from '../../gateway/auth/authenticate.js';
 import { createGrpcGateway, type GrpcCallReport, type GrpcGateway } from '../../gateway/grpc/index.js';
-import { createRateLimiter } from '../../gateway/limits/rate-limit.js';
+import { chargeRate, createRequestRates } from '../../gateway/limits/request-rates.js';
 import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 import { createAgent, type TestAgent } from '../support/agents.js';
@@ -110,6 +110,7 @@ export async function startTestGrpc(env: Record<string, string> = {}): Promise<T
       return pipeline.inflightRequests;
     },
   };
+  const rates = createRequestRates(config.limits, () => performance.now());
   const gateway = createGrpcGateway({
     config,
     sql,
@@ -118,7 +119,7 @@ export async function startTestGrpc(env: Record<string, string> = {}): Promise<T
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     cursors: createCursorService({ sql }),
     authenticate: authenticator.authenticate,
-    rateLimiter: createRateLimiter(() => performance.now()),
+    limitRate: (auth) => chargeRate(rates, auth),
     log: pino({ level: 'silent' }),
     version: '0.0.0-test',
     metrics: { observeIngest: () => {} },

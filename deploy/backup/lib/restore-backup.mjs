@@ -93,12 +93,15 @@ function configureRecovery(cluster, targetTime) {
     recovery_target_timeline: 'latest',
     hot_standby: 'off',
     archive_mode: 'off',
-    ...(targetTime === undefined ? {} : { recovery_target_time: targetTime }),
+    ...(targetTime === undefined ? {} : { recovery_target_time: asTimestamp(targetTime) }),
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`);
   appendFileSync(join(cluster, 'postgresql.auto.conf'), lines.join(''));
   writeFileSync(join(cluster, 'recovery.signal'), '', { mode: 0o600 });
 }
+
+/** The setting knows offsets only, not `Z`. */
+const asTimestamp = (time) => new Date(time).toISOString().replace('T', ' ').replace('Z', '+00');
 
 /** Started by root, PostgreSQL runs as another user, to whom the files must belong. */
 function giveToServer(cluster) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Policy } from '../../routes/agent-policies.js';
 import { AgentRegistration } from '../../routes/agents.js';
 import { TenantQuery } from '../../routes/api-keys.js';
+import { AGENT, TENANT } from '../example-ids.js';
 import { type Operations, ok } from '../operation.js';
 import { count, id, instant, text } from '../shapes.js';
 
@@ -79,5 +80,15 @@ export const AGENTS: Operations = {
     bodyName: 'AgentPolicyChange',
     answers: ok('The policy', AgentPolicy),
     blocks: ['request'],
+    answerExample: {
+      tenantId: TENANT,
+      agentId: AGENT,
+      allowedEventTypes: ['order.*'],
+      allowedEntityTypes: ['order', 'customer'],
+      requireBaseVersion: true,
+      maxPayloadBytes: 65_536,
+      enabled: true,
+      updatedAt: '2026-01-31T12:00:00.123456Z',
+    },
   },
 };

@@ -7,6 +7,7 @@ import {
   VesProofBody,
 } from '../../input/commitment-input.js';
 import { AnchoredBody, PendingQuery } from '../../routes/anchor-compat.js';
+import { STORE, TENANT } from '../example-ids.js';
 import { type Operation, type Operations, ok } from '../operation.js';
 import { count, hash, id, instant, number, prefixedHash, text } from '../shapes.js';
 
@@ -131,6 +132,26 @@ export const COMMITMENTS: Operations = {
     summary: 'One commitment, and its anchoring',
     answers: ok('The commitment', AnchoredCommitment),
     errors: ['BATCH_NOT_FOUND'],
+    answerExample: {
+      batch_id: '78782585-c0c9-4f30-b608-0d74b982cce7',
+      tenant_id: TENANT,
+      store_id: STORE,
+      ves_version: 1,
+      tree_depth: 2,
+      leaf_count: 3,
+      padded_leaf_count: 4,
+      merkle_root: '998f670a6eadc1939c7844954de9861db3528a8b2733d79bc91851ad31316ad0',
+      prev_state_root: '0'.repeat(64),
+      new_state_root: '13c574b47ddbace70cbe64ff97c2cff194bb48f4352473fad8124aa510b61647',
+      sequence_start: 1,
+      sequence_end: 3,
+      committed_at: '2026-11-21T04:27:28.977730Z',
+      chain_id: 84532001,
+      chain_tx_hash: 'ab'.repeat(32),
+      chain_block_number: 1234567,
+      anchored_at: '2026-11-21T04:30:00.000001Z',
+      is_anchored: true,
+    },
   },
   'GET /api/v1/ves/proofs/:sequence_number': {
     id: 'proveEvent',
@@ -156,6 +177,7 @@ export const COMMITMENTS: Operations = {
     summary: 'Commit a range of events',
     answers: ok('The commitment', LegacyCommitment),
     blocks: ['answer'],
+    requestExample: { tenantId: TENANT, storeId: STORE, sequenceStart: 1, sequenceEnd: 1 },
   },
   'GET /api/v1/commitments': {
     id: 'listOlderCommitments',

@@ -12,12 +12,10 @@ import {
   Update,
 } from '../../input/consumer-group-input.js';
 import { CursorBody, CursorQuery } from '../../input/cursor-input.js';
+import { AGENT, STORE, TENANT } from '../example-ids.js';
 import { type Operation, type Operations, ok } from '../operation.js';
 import { count, id, instant, number, text, VesEnvelope } from '../shapes.js';
 
-const TENANT = '64527dd3-a654-4410-9327-e58a1492ce77';
-const STORE = '91def158-819a-4461-b5c9-7759750ad157';
-const AGENT = '3f0c8a52-6c1e-4d38-9b7a-0e5d2c4f1a60';
 const stream = { tenantId: TENANT, storeId: STORE };
 
 export const Cursor = z.object({

@@ -7,7 +7,10 @@ const numberOrNull = () => count().nullable();
 
 export const IngestRequest = z.object({
   agentId: id().meta({ description: 'The agent whose events these are' }),
-  events: z.array(SignedEvent).min(1).meta({ description: 'At most as many as the limits of the server say' }),
+  events: z
+    .array(SignedEvent)
+    .min(1)
+    .meta({ description: 'At most as many as the limits of the server say' }),
 });
 
 const Rejection = z.object({ event_id: id(), eventId: id().optional(), reason: text(), message: text() });

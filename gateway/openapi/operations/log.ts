@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConsistencyQuery, EventQuery, InclusionQuery, SizeQuery } from '../../input/log-query.js';
+import { STORE, TENANT } from '../example-ids.js';
 import { type Content, type Operation, type Operations, ok } from '../operation.js';
 import { count, hash, note, text } from '../shapes.js';
 
@@ -59,7 +60,8 @@ const tiles: Pick<Operation, 'tag' | 'headers' | 'answers' | 'errors'> = {
         noteContent,
         {
           type: 'application/octet-stream',
-          description: 'Hashes of a tile, 32 bytes each, or entries, each behind its length (U16, big-endian)',
+          description:
+            'Hashes of a tile, 32 bytes each, or entries, each behind its length (U16, big-endian)',
           binary: true,
         },
       ],
@@ -137,6 +139,14 @@ export const LOG: Operations = {
     query: SizeQuery,
     answers: ok('The proof', NotaryProof),
     errors: ['RESOURCE_NOT_FOUND'],
+    answerExample: {
+      checkpoint_body: `localhost/log/${TENANT}/${STORE}\n3\nx9nuyvqpXPyTnRyfGb0ph0F36QN02cPeoF3We+/2WN4=\n`,
+      tree_size: 3,
+      notary_index: 0,
+      notary_size: 1,
+      cosigned_by: ['witness.example/w1+a0e561bd+BGop8ViCv9iKMS7wsQ6DMl+WSoMvk3CnNPXrwzRNko8d'],
+      proof: 'c2sp.org/tlog-proof@v1\nextra …\nindex 0\n\nlocalhost/log/notary\n1\n…',
+    },
   },
   'GET /api/v1/log/notary/witnesses': {
     id: 'listWitnesses',

@@ -49,7 +49,8 @@ ${tags.map((tag) => renderTag(tag, document)).join('\n')}
 <h2 id="schemas">Schemas</h2>
 ${Object.entries(components.schemas)
   .map(
-    ([name, schema]) => `<h3 id="schema-${escapeHtml(name)}">${escapeHtml(name)}</h3>\n${schemaBlock(schema)}`,
+    ([name, schema]) =>
+      `<h3 id="schema-${escapeHtml(name)}">${escapeHtml(name)}</h3>\n${schemaBlock(schema)}`,
   )
   .join('\n')}
 </section>

@@ -18,7 +18,8 @@ export function typeOf(schema: JsonSchema): string {
   if (schema.const !== undefined) return `<code>${escapeHtml(JSON.stringify(schema.const))}</code>`;
   if (schema.enum !== undefined)
     return schema.enum.map((value) => `<code>${escapeHtml(String(value))}</code>`).join(', ');
-  if (schema.type === 'array') return `list of ${schema.items === undefined ? 'anything' : typeOf(schema.items)}`;
+  if (schema.type === 'array')
+    return `list of ${schema.items === undefined ? 'anything' : typeOf(schema.items)}`;
   return escapeHtml([schema.format ?? schema.type ?? 'any JSON', ...limitsOf(schema)].join(', '));
 }
 
