@@ -127,9 +127,9 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     if (closing || (!fits && inflightRequests.total > 0)) return false;
     inflightBytes.add(tenant, body.length);
     inflightRequests.add(tenant, 1);
-    let binding = bound.get(lane);
-    if (binding) binding.requests++;
-    else bound.set(lane, (binding = { worker: leastBusy(), requests: 1, turns: tenant }));
+    const binding = bound.get(lane) ?? { worker: leastBusy(), requests: 0, turns: tenant };
+    bound.set(lane, binding);
+    binding.requests++;
     const { worker, turns } = binding;
     worker.requests++;
     // The connection's turns, so that its requests stay in order whatever credentials they come with.

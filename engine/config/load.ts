@@ -187,6 +187,7 @@ function toConfig(env: Environment, machine: Machine) {
       mode: env.AUTH_MODE,
       bootstrapAdminApiKey: env.BOOTSTRAP_ADMIN_API_KEY,
       apiKeyCacheTtlMs: env.API_KEY_CACHE_TTL_SECS * SECOND,
+      requireKeyPossession: env.REQUIRE_KEY_POP,
       agentKeyCacheMax: env.AGENT_KEY_CACHE_MAX,
       tokens: {
         secret: env.JWT_SECRET,

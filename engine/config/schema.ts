@@ -326,6 +326,12 @@ export const EnvironmentSchema = z
       description: 'Whether administrative acts are recorded in the audit log.',
       accepts: FLAG,
     }),
+    REQUIRE_KEY_POP: setting(parse.flag().default(false), {
+      section: 'Security',
+      description:
+        'Whether registering an agent’s key takes a proof that the agent holds it. Unset, a proof is checked where there is one.',
+      accepts: FLAG,
+    }),
     AUTH_MODE: setting(parse.oneOf('required', 'disabled').default('required'), {
       section: 'Security',
       description:

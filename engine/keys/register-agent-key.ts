@@ -55,6 +55,18 @@ export async function registerAgentKey(
   });
 }
 
+/** Where the operator asks for it, nobody registers a key that is not known to be theirs. @throws ServiceError MISSING_REQUIRED_FIELD */
+export function requirePossession(
+  { proofOfPossession }: Pick<AgentKeyRegistration, 'proofOfPossession'>,
+  required: boolean,
+): void {
+  if (!required || proofOfPossession !== undefined) return;
+  throw new ServiceError(
+    'MISSING_REQUIRED_FIELD',
+    'A proof of possession is required here (REQUIRE_KEY_POP): the key\'s signature over SHA-256("VES_POP_V1" || public key)',
+  );
+}
+
 /** @throws ServiceError INVALID_PUBLIC_KEY, SIGNATURE_VERIFICATION_FAILED */
 export function requireUsable(registration: AgentKeyRegistration): void {
   const { publicKey, proofOfPossession } = registration;

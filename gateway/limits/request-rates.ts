@@ -45,7 +45,12 @@ export function createRequestRates(config: Config['limits'], nowMs: () => number
         : [{ of: 'address', limit: publicRatePerMinute, limiter: addresses, caller: networkOf(address()) }];
     const limits: Limit[] = [];
     if (auth.rateLimit !== null)
-      limits.push({ of: 'credentials', limit: auth.rateLimit, limiter: credentials, caller: auth.rateCaller });
+      limits.push({
+        of: 'credentials',
+        limit: auth.rateLimit,
+        limiter: credentials,
+        caller: auth.rateCaller,
+      });
     if (tenantRatePerMinute !== undefined)
       limits.push({ of: 'tenant', limit: tenantRatePerMinute, limiter: tenants, caller: auth.tenant });
     return limits;
@@ -73,7 +78,9 @@ export function createRequestRates(config: Config['limits'], nowMs: () => number
       return narrowest;
     },
     look: (auth) =>
-      limitsOf(auth, undefined).map((limit) => standing(limit, limit.limiter.look(limit.caller, limit.limit))),
+      limitsOf(auth, undefined).map((limit) =>
+        standing(limit, limit.limiter.look(limit.caller, limit.limit)),
+      ),
   };
 }
 

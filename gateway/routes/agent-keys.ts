@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import type { Config } from '../../engine/config/index.js';
 import { ServiceError } from '../../engine/errors/index.js';
 import { agentKeyRegistered, agentKeyRevoked } from '../../engine/keys/key-acts.js';
 import { type ListedAgentKey, listAgentKeys } from '../../engine/keys/list-agent-keys.js';
-import { registerAgentKey } from '../../engine/keys/register-agent-key.js';
+import { registerAgentKey, requirePossession } from '../../engine/keys/register-agent-key.js';
 import { revokeAgentKey } from '../../engine/keys/revoke-agent-key.js';
 import {
   equalBytes,
@@ -45,17 +46,23 @@ export const KeyId = wholeNumber(KEY_ID_MAX).transform(Number);
 export const AgentQuery = z.object({ tenant_id: uuid().optional(), agent_id: uuid() });
 export const KeyListQuery = AgentQuery.extend(keyPage(KeyId));
 
+export interface AgentKeyDeps {
+  readonly sql: Sql;
+  readonly auditor: Auditor;
+  readonly config: { readonly auth: Pick<Config['auth'], 'requireKeyPossession'> };
+}
+
 /**
  * Agents' signing keys. Registration and revocation need `admin` of the tenant, reading `read`. Revocation is
  * `DELETE /api/v1/agents/keys/:key_id?tenant_id&agent_id`: the key is named, not described, so there is no body.
  */
-export const agentKeyRoutes = ({ sql, auditor }: { sql: Sql; auditor: Auditor }): Route[] => [
+export const agentKeyRoutes = ({ sql, auditor, config }: AgentKeyDeps): Route[] => [
   {
     method: 'POST',
     path: '/api/v1/agents/keys',
     scope: 'admin',
     body: 'small',
-    handler: answering((exchange) => register(sql, auditor, exchange)),
+    handler: answering((exchange) => register({ sql, auditor, config }, exchange)),
   },
   {
     method: 'GET',
@@ -71,7 +78,7 @@ export const agentKeyRoutes = ({ sql, auditor }: { sql: Sql; auditor: Auditor })
   },
 ];
 
-async function register(sql: Sql, auditor: Auditor, exchange: Exchange): Promise<Reply> {
+async function register({ sql, auditor, config }: AgentKeyDeps, exchange: Exchange): Promise<Reply> {
   const body = parseBody(KeyRegistration, exchange);
   const { tenantId, agentId, keyId, validFrom, validTo, publicKeyBundle, proofOfPossessionBundle } = body;
   requireTenant(exchange.auth, tenantId);
@@ -108,6 +115,7 @@ async function register(sql: Sql, auditor: Auditor, exchange: Exchange): Promise
     validTo: validTo ?? null,
     proofOfPossession: body.proofOfPossession ?? proofOfPossessionBundle?.ed25519Pop,
   };
+  requirePossession(registration, config.auth.requireKeyPossession);
   const isNew = await auditor.act(callerOf(exchange), agentKeyRegistered(registration), (audit) =>
     registerAgentKey(sql, registration, audit),
   );

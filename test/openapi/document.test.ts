@@ -73,9 +73,7 @@ describe('the description of the interface', () => {
       const { scope } = routes.find(({ method, path }) => `${method} ${path}` === key)!;
       const needs = operation.security.flatMap((each) => Object.values(each).flat());
       expect(operation.security.length === 0, name).toBe(scope === 'public');
-      expect([...new Set(needs)], name).toEqual(
-        ['read', 'write', 'admin'].includes(scope) ? [scope] : [],
-      );
+      expect([...new Set(needs)], name).toEqual(['read', 'write', 'admin'].includes(scope) ? [scope] : []);
     }
   });
 

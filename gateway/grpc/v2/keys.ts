@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { ServiceError } from '../../../engine/errors/index.js';
 import { agentKeyRegistered, agentKeyRevoked } from '../../../engine/keys/key-acts.js';
 import { type ListedAgentKey, listAllAgentKeys } from '../../../engine/keys/list-agent-keys.js';
-import { registerAgentKey } from '../../../engine/keys/register-agent-key.js';
+import { registerAgentKey, requirePossession } from '../../../engine/keys/register-agent-key.js';
 import { revokeAgentKey } from '../../../engine/keys/revoke-agent-key.js';
 import {
   equalBytes,
@@ -58,6 +58,7 @@ export const registerAgentKeyRpc = (deps: GrpcDeps) => {
       validTo,
       proofOfPossession: proofOf(request),
     };
+    requirePossession(registration, deps.config.auth.requireKeyPossession);
     const isNew = await auditor.act(call, agentKeyRegistered(registration), (audit) =>
       registerAgentKey(deps.sql, registration, audit),
     );
