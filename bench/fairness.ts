@@ -45,6 +45,8 @@ export interface FairnessReport {
   readonly faults: readonly string[];
 }
 
+/** Enough that a request that waits does not hold up the next one before it is sent. */
+const MODEST_CONNECTIONS = 64;
 const ROUNDS = 3;
 const WARMUP_MS = 2_000;
 /** Before the first round: a fresh process spends its first seconds compiling its hot paths. */
@@ -66,11 +68,12 @@ export async function runFairness(
   options: FairnessOptions,
 ): Promise<{ report: FairnessReport; text: string }> {
   const { dataDir, seconds, say, rate = 50, connections = 8, batch = 100, env = {} } = options;
-  mkdirSync(dataDir, { recursive: true });
+  const directory = join(dataDir, 'fairness');
+  mkdirSync(directory, { recursive: true });
   say('fairness: starting a service');
   const target = await openTarget({
     ...{ url: undefined, apiKey: undefined, grpcPort: undefined, env },
-    dataDir: join(dataDir, 'fairness'),
+    dataDir: directory,
   });
   const guests: Guest[] = [];
   try {
@@ -83,7 +86,7 @@ export async function runFairness(
     const floods: GroupResult[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const warmupMs = round === 0 ? WARMUP_FIRST_MS : WARMUP_MS;
-      const modestPlan = { connections: 4, ratePerSec: rate, warmupMs, measureMs };
+      const modestPlan = { connections: MODEST_CONNECTIONS, ratePerSec: rate, warmupMs, measureMs };
       const runModest = async () => {
         await prepare(target, modest, (rate * 1.1 * (warmupMs + measureMs)) / 1000 + 50, options);
         return () => run(target, modest, modestPlan);
@@ -139,8 +142,7 @@ const run = (
   { host, port }: Target,
   { generators, apiKey, batch }: Guest,
   plan: { connections: number; ratePerSec?: number; warmupMs: number; measureMs: number },
-): Promise<GroupResult> =>
-  generators.run({ ...plan, host, port, apiKey, batch, sampleEvery: 0 }, () => {});
+): Promise<GroupResult> => generators.run({ ...plan, host, port, apiKey, batch, sampleEvery: 0 }, () => {});
 
 function summarise(
   alone: readonly GroupResult[],

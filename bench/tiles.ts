@@ -138,6 +138,7 @@ function openGateway(sql: Sql) {
     PORT: '0',
     GRPC_ENABLED: 'false',
     PUBLIC_LOGS: `${TENANT}/${STORE}`,
+    PUBLIC_LOG_RATE_LIMIT_PER_MINUTE: '0',
   });
   const logs = createLogService({ sql, sha256: sha256Into });
   return createGateway({

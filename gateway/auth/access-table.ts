@@ -1,9 +1,9 @@
 /**
  * Who may do what, over every protocol, in one table. Permissions are those that the servers enforce: HTTP's come from the routes
  * themselves, gRPC's and WebSocket's from the tables that these servers read. What else a command compares is written here, and
- * `test/access` holds routes and methods against the running gateway, for every kind of credential.
+ * `test/access` holds routes, methods and frames against the running service, for every kind of credential.
  */
-import { type Access, KEY_ACCESS, V1_ACCESS, V2_ACCESS } from '../grpc/access.js';
+import { type Access, KEY_ACCESS, SYNC_ACCESS, V1_ACCESS, V2_ACCESS } from '../grpc/access.js';
 import type { Route, RouteScope } from '../http/router.js';
 import { WS_ACCESS } from '../ws/access.js';
 
@@ -20,14 +20,16 @@ export type FurtherCheck =
   | 'read-or-admin'
   /** Others' things are answered like things that do not exist (L10). */
   | 'hidden'
+  /** The same of stores; a tenant that is named and not the credential's own is refused. */
+  | 'hidden-store'
   /** Compared by the ingest pipeline, with what is in the events. */
   | 'pipeline';
 
 export interface AccessRow {
   readonly surface: 'http' | 'grpc' | 'ws';
-  /** `GET /path`, `/package.Service/Method`, or the name of a frame. */
+  /** `GET /path`, `/package.Service/Method`, the same with `#message` for messages of a stream, or the name of a frame. */
   readonly name: string;
-  readonly permission: RouteScope | Access;
+  readonly permission: RouteScope | Access | (typeof WS_ACCESS)[keyof typeof WS_ACCESS];
   readonly compares: readonly Subject[];
   readonly check: FurtherCheck | undefined;
 }
@@ -41,6 +43,7 @@ const STREAM_AND_AGENT: Rule = { compares: ['tenant', 'store', 'agent'] };
 const AGENT: Rule = { compares: ['tenant', 'agent'] };
 const INGEST: Rule = { compares: ['tenant', 'store', 'agent'], check: 'pipeline' };
 const HIDDEN: Rule = { compares: ['tenant', 'store'], check: 'hidden' };
+const HIDDEN_STORE: Rule = { compares: ['tenant', 'store'], check: 'hidden-store' };
 const BOOTSTRAP: Rule = { compares: [], check: 'bootstrap' };
 const PUBLISHED: Rule = { compares: ['tenant', 'store'], check: 'read-unless-public' };
 const READER: Rule = { compares: [], check: 'read-or-admin' };
@@ -51,7 +54,7 @@ const HTTP_RULES: Readonly<Record<string, Rule>> = {
   'POST /api/v1/events/ingest': INGEST,
   'GET /api/v1/ves/events/stream': STREAM,
   'GET /api/v1/ves/events': STREAM,
-  'GET /api/v1/ves/events/:event_id': TENANT,
+  'GET /api/v1/ves/events/:event_id': HIDDEN_STORE,
   'GET /api/v1/ves/head': STREAM,
   'GET /api/v1/ves/entities/:entity_type/:entity_id': STREAM,
   'GET /api/v1/ves/cursors/:agent_id': STREAM_AND_AGENT,
@@ -87,7 +90,7 @@ const HTTP_RULES: Readonly<Record<string, Rule>> = {
   'GET /api/v1/log/inclusion': STREAM,
   'GET /api/v1/log/consistency': STREAM,
   'GET /api/v1/log/checkpoint': STREAM,
-  'GET /api/v1/log/proof/:event_id': TENANT,
+  'GET /api/v1/log/proof/:event_id': HIDDEN_STORE,
   'GET /api/v1/log/notary/proof': STREAM,
   'GET /api/v1/log/notary/witnesses': NOTHING,
   'GET /log/notary/*': NOTHING,
@@ -123,7 +126,7 @@ const V1_RULES: Record<keyof typeof V1_ACCESS, Rule> = {
   push: INGEST,
   pull: STREAM,
   getHead: STREAM,
-  getInclusionProof: STREAM,
+  getInclusionProof: HIDDEN,
   getCommitment: HIDDEN,
   getEntityHistory: STREAM,
 };
@@ -137,7 +140,7 @@ const V2_RULES: Record<keyof typeof V2_ACCESS, Rule> = {
   getEntityHistory: STREAM,
   getHealth: NOTHING,
   streamEvents: STREAM,
-  syncStream: STREAM,
+  syncStream: NOTHING,
   subscribeEntity: STREAM,
 };
 
@@ -147,10 +150,21 @@ const KEY_RULES: Record<keyof typeof KEY_ACCESS, Rule> = {
   revokeAgentKey: TENANT,
 };
 
+/** Acknowledgements move the cursor of the credential's own agent, whichever that is. */
+const SYNC_RULES: Record<keyof typeof SYNC_ACCESS, Rule> = {
+  push: INGEST,
+  pull: STREAM,
+  ack: STREAM,
+};
+
 const WS_RULES: Record<keyof typeof WS_ACCESS, Rule> = {
+  hello: NOTHING,
   push: INGEST,
   subscribe: STREAM_AND_AGENT,
   subscribeTenant: STREAM,
+  ack: STREAM_AND_AGENT,
+  unsubscribe: STREAM_AND_AGENT,
+  ping: NOTHING,
 };
 
 /**
@@ -173,6 +187,14 @@ export function accessTable(routes: readonly Pick<Route, 'method' | 'path' | 'sc
     ...http,
     ...methodRows('stateset.sequencer.v1.Sequencer', V1_ACCESS, V1_RULES),
     ...methodRows('stateset.sequencer.v2.Sequencer', V2_ACCESS, V2_RULES),
+    ...Object.entries(SYNC_ACCESS).map(([message, permission]) =>
+      toRow(
+        'grpc',
+        `/stateset.sequencer.v2.Sequencer/SyncStream#${message}`,
+        permission,
+        SYNC_RULES[message as keyof typeof SYNC_ACCESS],
+      ),
+    ),
     ...methodRows('stateset.sequencer.v2.KeyManagement', KEY_ACCESS, KEY_RULES),
     ...Object.entries(WS_ACCESS).map(([frame, permission]) =>
       toRow('ws', frame, permission, WS_RULES[frame as keyof typeof WS_ACCESS]),

@@ -1,7 +1,7 @@
 /** Which credentials a method takes. One table per service, total over its methods; tenants and stores are checked by the methods. */
 import type { v1, v2 } from '../../engine/wire-proto/index.js';
 import type { AuthContext } from '../auth/context.js';
-import { requirePermission } from '../auth/scopes.js';
+import { type Permission, requirePermission } from '../auth/scopes.js';
 
 /** `public`: nobody need say who they are. `message`: every message of the stream has its own. */
 export type Access = 'public' | 'authenticated' | 'message' | 'read' | 'write' | 'admin';
@@ -35,6 +35,12 @@ export const KEY_ACCESS: AccessOf<typeof v2.KeyManagement> = {
   getAgentKeys: 'admin',
   revokeAgentKey: 'admin',
 };
+
+/** What the messages of a SyncStream need, each when it comes; heartbeats need nothing. */
+export const SYNC_ACCESS = { push: 'write', pull: 'read', ack: 'read' } as const satisfies Record<
+  string,
+  Permission
+>;
 
 /** @throws ServiceError INSUFFICIENT_PERMISSIONS */
 export function requireAccess(auth: AuthContext, access: Access): void {

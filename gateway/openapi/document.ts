@@ -3,8 +3,10 @@ import type { z } from 'zod';
 import type { ErrorCode } from '../../engine/errors/index.js';
 import { type AccessRow, accessTable } from '../auth/access-table.js';
 import type { Route } from '../http/router.js';
-import { errorExample, errorsOf, explained } from './error-answers.js';
+import { errorExample, errorsOf } from './error-answers.js';
+import { createErrorResponses } from './error-responses.js';
 import { type Examples, examplesOf } from './examples.js';
+import { HEADERS, header } from './headers.js';
 import { createSchemaBook, type JsonSchema, type SchemaBook } from './json-schema.js';
 import type {
   MediaType,
@@ -41,17 +43,6 @@ const DESCRIPTION =
   'query parameters and body members are ignored. `HEAD` is answered wherever `GET` is.\n\n' +
   'Every failing answer has one shape and a code that never changes its meaning: [all codes](/docs/errors).';
 
-const HEADERS = {
-  RequestId: {
-    description: 'Names the request in the log of the server; the one that was sent, if there was one',
-    schema: { type: 'string' },
-  },
-  ErrorCode: { description: 'The code of the error', schema: { type: 'string' } },
-  RetryAfter: { description: 'Seconds to wait', schema: { type: 'integer', minimum: 0 } },
-  Authenticate: { description: 'What to authenticate with', schema: { type: 'string' } },
-};
-const header = (name: keyof typeof HEADERS) => ({ $ref: `#/components/headers/${name}` });
-
 /**
  * The document.
  *
@@ -66,6 +57,7 @@ export function buildDocument(
   const book = createSchemaBook({ ...NAMED, ...bodiesOf(described) }, schemasOf(described));
   const paths: Record<string, Record<string, OpenApiOperation>> = {};
   const used = new Set<ErrorCode>();
+  const failures = createErrorResponses();
   for (const { name, route, operation, access } of described) {
     const examples = examplesOf(operation, options.blocks.get(name) ?? [], route.body === 'small');
     const errors = errorsOf(route, operation, access);
@@ -83,7 +75,7 @@ export function buildDocument(
         ...Object.fromEntries(
           operation.answers.map((answer) => [answer.status, toResponse(answer, examples, book)]),
         ),
-        ...Object.fromEntries([...errors].map(([status, codes]) => [status, errorResponse(status, codes)])),
+        ...Object.fromEntries([...errors].map(([status, codes]) => [status, failures.of(status, codes)])),
       },
       security: securityOf(route.scope),
       'x-access': {
@@ -106,6 +98,7 @@ export function buildDocument(
     paths,
     components: {
       schemas: book.named,
+      responses: failures.responses,
       headers: HEADERS,
       examples: Object.fromEntries(
         [...used].sort().map((code) => [code, { summary: code, value: errorExample(code) }]),
@@ -237,27 +230,5 @@ function toResponse(
     ...(content.length === 0
       ? {}
       : { content: Object.fromEntries(content.map((each) => [each.type, media(each)])) }),
-  };
-}
-
-function errorResponse(status: number, codes: readonly ErrorCode[]): OpenApiResponse {
-  return {
-    description: codes.map(explained).join('\n\n'),
-    headers: {
-      'x-request-id': header('RequestId'),
-      'x-error-code': header('ErrorCode'),
-      ...(status === 401 ? { 'www-authenticate': header('Authenticate') } : {}),
-      ...(status === 429 || status === 503 ? { 'retry-after': header('RetryAfter') } : {}),
-    },
-    content: {
-      'application/json': {
-        schema: {
-          $ref: '#/components/schemas/Error',
-          properties: { code: { enum: codes } },
-        },
-        examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
-      },
-    },
-    'x-error-codes': codes,
   };
 }

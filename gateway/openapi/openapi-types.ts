@@ -25,6 +25,11 @@ export interface OpenApiResponse {
   readonly 'x-error-codes'?: readonly string[];
 }
 
+/** A reference into the document. */
+export interface Reference {
+  readonly $ref: string;
+}
+
 export interface OpenApiOperation {
   readonly operationId: string;
   readonly tags: readonly string[];
@@ -35,7 +40,7 @@ export interface OpenApiOperation {
     readonly required: boolean;
     readonly content: Readonly<Record<string, MediaType>>;
   };
-  readonly responses: Readonly<Record<string, OpenApiResponse>>;
+  readonly responses: Readonly<Record<string, OpenApiResponse | Reference>>;
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   /** The row of the table of access. */
   readonly 'x-access': object;
@@ -54,6 +59,7 @@ export interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, JsonSchema>>;
+    readonly responses: Readonly<Record<string, OpenApiResponse>>;
     readonly headers: Readonly<Record<string, object>>;
     readonly examples: Readonly<Record<string, object>>;
     readonly securitySchemes: Readonly<
@@ -61,3 +67,12 @@ export interface OpenApiDocument {
     >;
   };
 }
+
+/** An answer of an operation, a reference to a shared one followed. */
+export const responseOf = (
+  document: OpenApiDocument,
+  response: OpenApiResponse | Reference,
+): OpenApiResponse =>
+  '$ref' in response
+    ? document.components.responses[response.$ref.slice('#/components/responses/'.length)]!
+    : response;

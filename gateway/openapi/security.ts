@@ -46,6 +46,7 @@ const CHECKS: Record<NonNullable<AccessRow['check']>, string> = {
   'read-unless-public': 'Permission `read`, unless the operator published the log.',
   'read-or-admin': 'Permission `read` or `admin`.',
   hidden: 'What the credentials do not reach is answered like what does not exist.',
+  'hidden-store': 'What is in stores that the credentials do not reach is answered like what does not exist.',
   pipeline: 'Tenant, store and agent of the events must be those of the credentials.',
 };
 const SCOPES: Record<RouteScope, string> = {

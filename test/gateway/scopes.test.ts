@@ -155,6 +155,7 @@ const ROUTES: {
   { route: 'GET /api/v1/log/proof/:event_id', url: `?tenant_id=${TENANT}`, refusal: READ, tenant: true },
   { route: 'GET /api/v1/log/notary/witnesses', url: '', refusal: ADMIN },
   { route: 'GET /log/:tenant_id/:store_id/*', url: '', refusal: READ, tenant: true, store: true },
+  { route: 'GET /api/v1/limits', url: '', refusal: '' },
   { route: 'GET /log/notary/*', url: '', refusal: '' },
   ...['audit', 'overview', 'tenants', 'stores', 'agents'].map((what) => ({
     route: `GET /api/v1/admin/${what}`,

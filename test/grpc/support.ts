@@ -239,7 +239,7 @@ export const failureOf = (error: GrpcError): CallFailure => ({
   trailers: error.metadata,
 });
 
-function createTestClient(raw: Client, key: string | null): TestClient {
+export function createTestClient(raw: Client, key: string | null): TestClient {
   const metadataOf = ({ metadata = {} }: CallSettings = {}) => {
     const all = new Metadata();
     if (key !== null) all.set('x-api-key', key);

@@ -1,6 +1,6 @@
 /** Answers of the compiled service, held against their description. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { OpenApiDocument } from '../../gateway/openapi/index.js';
+import { type OpenApiDocument, responseOf } from '../../gateway/openapi/index.js';
 import { createAgent, type Json, streamQuery } from '../support/agents.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { part, validators } from './support.js';
@@ -21,7 +21,11 @@ const answered = new Set<string>();
 
 beforeAll(async () => {
   service = await startTestService({
-    env: { PUBLIC_AGENT_REGISTRATION_ENABLED: 'true', NOTARY_INTERVAL_SECS: '1', LOG_ORIGIN: 'localhost/log' },
+    env: {
+      PUBLIC_AGENT_REGISTRATION_ENABLED: 'true',
+      NOTARY_INTERVAL_SECS: '1',
+      LOG_ORIGIN: 'localhost/log',
+    },
   });
   document = (await (await fetch(`${service.url}/openapi.json`)).json()) as OpenApiDocument;
   validatorOf = validators(document, { strict: true });
@@ -50,18 +54,26 @@ async function ask(
   const text = await reply.text();
   const described = document.paths[path]?.[method.toLowerCase()];
   expect(described, operation).toBeDefined();
-  const response = described!.responses[reply.status];
-  expect(response, `${operation} answered ${reply.status}: ${text}`).toBeDefined();
+  const given = described!.responses[reply.status];
+  expect(given, `${operation} answered ${reply.status}: ${text}`).toBeDefined();
+  const response = responseOf(document, given!);
   const type = reply.headers.get('content-type') ?? '';
-  expect(Object.keys(response!.content ?? { '': {} }), operation).toContain(type);
-  for (const name of Object.keys(response!.headers))
+  expect(Object.keys(response.content ?? { '': {} }), operation).toContain(type);
+  for (const name of Object.keys(response.headers))
     if (name === 'x-request-id' || name === 'x-error-code') expect(reply.headers.has(name), name).toBe(true);
-  const pointer = `/paths/${part(path)}/${method.toLowerCase()}/responses/${reply.status}/content/${part(type)}/schema`;
+  const where =
+    '$ref' in given!
+      ? given.$ref.slice(1)
+      : `/paths/${part(path)}/${method.toLowerCase()}/responses/${reply.status}`;
+  const pointer = `${where}/content/${part(type)}/schema`;
   const values =
     type === 'application/json'
       ? [JSON.parse(text)]
       : type === 'application/x-ndjson'
-        ? text.trim().split('\n').map((line) => JSON.parse(line))
+        ? text
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line))
         : [];
   for (const value of values) {
     const check = validatorOf(pointer);
@@ -262,9 +274,16 @@ describe('answers are as described:', () => {
     await ask('GET /api/v1/admin/audit', '/api/v1/admin/audit?limit=0');
     for (const what of ['overview', 'tenants', 'stores', 'agents'])
       await ask(`GET /api/v1/admin/${what}`, `/api/v1/admin/${what}`);
-    for (const path of ['/health', '/ready', '/.well-known/ves-sequencer', '/docs', '/docs/errors', '/openapi.json'])
+    for (const path of [
+      '/health',
+      '/ready',
+      '/.well-known/ves-sequencer',
+      '/docs',
+      '/docs/errors',
+      '/openapi.json',
+    ])
       await ask(`GET ${path}`, path, { key: null });
-    for (const path of ['/health/detailed', '/metrics']) await ask(`GET ${path}`, path);
+    for (const path of ['/health/detailed', '/metrics', '/api/v1/limits']) await ask(`GET ${path}`, path);
     await ask('GET /metrics', '/metrics', { key: 'ss_nonsense' });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ERROR_REGISTRY, type ErrorCode } from '../../engine/errors/index.js';
-import { buildDocument } from '../../gateway/openapi/index.js';
+import { buildDocument, responseOf } from '../../gateway/openapi/index.js';
 import { describedRoutes, part, resolve, validators, within } from './support.js';
 
 const { routes, document } = await describedRoutes();
@@ -34,7 +34,8 @@ describe('the description of the interface', () => {
     const tags = document.tags.map(({ name }) => name);
     for (const { operation, name } of operations) {
       expect(Object.keys(operation.responses).length, name).toBeGreaterThan(1);
-      for (const [status, response] of Object.entries(operation.responses)) {
+      for (const [status, given] of Object.entries(operation.responses)) {
+        const response = responseOf(document, given);
         expect(status).toMatch(/^[1-5]\d\d$/);
         expect(response.description, name).toBeTruthy();
       }
@@ -80,7 +81,7 @@ describe('the description of the interface', () => {
   test('lists error codes under their own status, with an example of each', () => {
     for (const { operation, name } of operations)
       for (const [status, response] of Object.entries(operation.responses))
-        for (const code of response['x-error-codes'] ?? []) {
+        for (const code of responseOf(document, response)['x-error-codes'] ?? []) {
           expect(ERROR_REGISTRY[code as ErrorCode].http, `${name}: ${code}`).toBe(Number(status));
           expect(document.components.examples).toHaveProperty(code);
         }
@@ -102,7 +103,9 @@ describe('examples', () => {
     const missing = operations.flatMap(({ name, operation }) => {
       const media = [
         operation.requestBody?.content['application/json'],
-        ...Object.values(operation.responses).map((each) => each.content?.['application/json']),
+        ...Object.values(operation.responses).map(
+          (each) => responseOf(document, each).content?.['application/json'],
+        ),
       ];
       return media.some((each) => each !== undefined && !('example' in each) && !('examples' in each))
         ? [name]
@@ -122,7 +125,7 @@ describe('examples', () => {
 
 test('every schema compiles', () => {
   const validate = validators(document, { strict: false });
-  for (const [place, value] of within(document.paths, '/paths'))
+  for (const [place, value] of within(document))
     if (place.endsWith('/schema') && !place.includes('/example')) {
       expect(value).toBeTypeOf('object');
       expect(() => validate(place), place).not.toThrow();

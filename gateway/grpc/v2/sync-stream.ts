@@ -11,6 +11,7 @@
 import { ServiceError } from '../../../engine/errors/index.js';
 import { createWireReader, createWireWriter, v2 } from '../../../engine/wire-proto/index.js';
 import { requirePermission } from '../../auth/scopes.js';
+import { SYNC_ACCESS } from '../access.js';
 import type { GrpcDeps } from '../deps.js';
 import type { Outlet } from '../outlet.js';
 import { submitPush } from '../push.js';
@@ -78,7 +79,7 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
     const before = lastAnswer;
     const answer = attempt(async () => {
       call.count();
-      requirePermission(auth, 'write');
+      requirePermission(auth, SYNC_ACCESS.push);
       return submitPush(deps, 'ves', body, call);
     });
     const work = answer.then(async (result) => {
@@ -102,7 +103,7 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
 
   async function pull(request: v2.PullEventsRequest): Promise<void> {
     call.count();
-    requirePermission(auth, 'read');
+    requirePermission(auth, SYNC_ACCESS.pull);
     const page = await pullEvents(deps.sql, auth, request);
     out.write(wrapped(FIELD.pullResponse, page));
     const { nextSequence, hasMore } = pageEnd(page);
@@ -110,7 +111,7 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
   }
 
   async function acknowledge(request: v2.EventAck): Promise<void> {
-    requirePermission(auth, 'read');
+    requirePermission(auth, SYNC_ACCESS.ack);
     if (request.tenantId === '' && request.storeId === '' && stream === undefined)
       throw new ServiceError(
         'MISSING_REQUIRED_FIELD',

@@ -248,10 +248,10 @@ export const CONSUMERS: Operations = {
     bodyName: 'Nack',
     answers: ok(
       'What became of them',
-      z.object({ returned: count(), parked: count(), withdrawn: count(), refused }),
+      z.object({ returned: count(), parked: count(), withdrawn: z.array(text()), refused }),
     ),
     requestExample: { ...stream, consumer: 'worker-1', deliveryIds: ['41.1'], delayMs: 5000 },
-    answerExample: { returned: 1, parked: 0, withdrawn: 0, refused: [] },
+    answerExample: { returned: 1, parked: 0, withdrawn: [], refused: [] },
   }),
   'POST /api/v1/ves/consumer-groups/:name/leave': onGroup({
     id: 'leaveConsumerGroup',

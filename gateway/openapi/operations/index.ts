@@ -5,6 +5,7 @@ import { CONSUMERS } from './consumers.js';
 import { EVENTS } from './events.js';
 import { INGEST } from './ingest.js';
 import { KEYS } from './keys.js';
+import { LIMITS } from './limits.js';
 import { LOG } from './log.js';
 import { SERVICE } from './service.js';
 
@@ -18,4 +19,5 @@ export const OPERATIONS: Operations = {
   ...KEYS,
   ...AGENTS,
   ...SERVICE,
+  ...LIMITS,
 };

@@ -256,7 +256,7 @@ export const SERVICE: Operations = {
         description: 'The metrics',
         content: [
           {
-            type: 'text/plain; version=0.0.4; charset=utf-8',
+            type: 'text/plain; charset=utf-8',
             description: 'Prometheus text; every name begins with `sequencer_`',
           },
         ],

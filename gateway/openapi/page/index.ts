@@ -50,7 +50,7 @@ ${tags.map((tag) => renderTag(tag, document)).join('\n')}
 ${Object.entries(components.schemas)
   .map(
     ([name, schema]) =>
-      `<h3 id="schema-${escapeHtml(name)}">${escapeHtml(name)}</h3>\n${schemaBlock(schema)}`,
+      `<h3 id="schema-${escapeHtml(name)}">${escapeHtml(name)}</h3>\n${schemaBlock(schema, components.schemas)}`,
   )
   .join('\n')}
 </section>
@@ -61,11 +61,11 @@ ${Object.entries(components.schemas)
 `;
 }
 
-function renderTag(tag: { name: string; description: string }, { paths }: OpenApiDocument): string {
-  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+function renderTag(tag: { name: string; description: string }, document: OpenApiDocument): string {
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods)
       .filter(([, operation]) => operation.tags[0] === tag.name)
-      .map(([method, operation]) => renderOperation(method, path, operation)),
+      .map(([method, operation]) => renderOperation(document, method, path, operation)),
   );
   return `<section class="tag">
 <h2 id="${anchorOf(tag.name)}">${escapeHtml(tag.name)}</h2>

@@ -1,12 +1,27 @@
-import type { MediaType, OpenApiOperation, OpenApiParameter, OpenApiResponse } from '../openapi-types.js';
+import {
+  type MediaType,
+  type OpenApiDocument,
+  type OpenApiOperation,
+  type OpenApiParameter,
+  type OpenApiResponse,
+  responseOf,
+} from '../openapi-types.js';
 import { escapeHtml, jsonBlock, paragraphs, phrase } from './html.js';
 import { schemaBlock, typeOf } from './schema.js';
 
 /** One operation, folded; what the search looks through is in `data-text`. */
-export function renderOperation(method: string, path: string, operation: OpenApiOperation): string {
+export function renderOperation(
+  document: OpenApiDocument,
+  method: string,
+  path: string,
+  operation: OpenApiOperation,
+): string {
   const { operationId, summary, description, parameters, requestBody, responses, tags } = operation;
   const words = [method, path, operationId, summary, ...tags, ...parameters.map(({ name }) => name)];
-  const all = Object.entries(responses);
+  const { schemas } = document.components;
+  const all = Object.entries(responses).map(
+    ([status, response]) => [status, responseOf(document, response)] as const,
+  );
   const answers = all.filter(([, response]) => response['x-error-codes'] === undefined);
   const errors = all.filter(([, response]) => response['x-error-codes'] !== undefined);
   return `<details class="operation" id="${operationId}" data-text="${escapeHtml(words.join(' ').toLowerCase())}">
@@ -14,8 +29,8 @@ export function renderOperation(method: string, path: string, operation: OpenApi
 <div class="body">
 ${paragraphs(description)}
 ${parameters.length === 0 ? '' : `<h4>Parameters</h4>${parameterList(parameters)}`}
-${requestBody === undefined ? '' : `<h4>Body</h4>${mediaList(requestBody.content)}`}
-${answers.map(([status, response]) => renderAnswer(status, response)).join('\n')}
+${requestBody === undefined ? '' : `<h4>Body</h4>${mediaList(requestBody.content, schemas)}`}
+${answers.map(([status, response]) => renderAnswer(status, response, schemas)).join('\n')}
 <h4>Errors</h4>
 <ul class="errors">${errors.map(([status, response]) => renderError(status, response)).join('\n')}</ul>
 </div>
@@ -38,14 +53,19 @@ const parameterList = (parameters: readonly OpenApiParameter[]): string =>
 const defaultOf = (value: unknown): string =>
   value === undefined || Array.isArray(value) ? '' : `, default ${escapeHtml(String(value))}`;
 
-const renderAnswer = (status: string, { description, content = {} }: OpenApiResponse): string =>
-  `<h4>Answer ${status}</h4><p>${phrase(description)}</p>${mediaList(content)}`;
+type Schemas = OpenApiDocument['components']['schemas'];
 
-const mediaList = (content: Readonly<Record<string, MediaType>>): string =>
+const renderAnswer = (
+  status: string,
+  { description, content = {} }: OpenApiResponse,
+  schemas: Schemas,
+): string => `<h4>Answer ${status}</h4><p>${phrase(description)}</p>${mediaList(content, schemas)}`;
+
+const mediaList = (content: Readonly<Record<string, MediaType>>, schemas: Schemas): string =>
   Object.entries(content)
     .map(
       ([type, { schema, example }]) =>
-        `<p class="media">${escapeHtml(type)}</p>${schemaBlock(schema)}` +
+        `<p class="media">${escapeHtml(type)}</p>${schemaBlock(schema, schemas)}` +
         `${example === undefined ? '' : `<details class="example"><summary>Example</summary>${jsonBlock(example)}</details>`}`,
     )
     .join('\n');

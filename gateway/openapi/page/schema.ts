@@ -52,9 +52,11 @@ export function membersOf(schema: JsonSchema, depth = 0): string {
   return `<ul class="members">${members.join('\n')}</ul>`;
 }
 
-/** A schema in full. */
-export const schemaBlock = (schema: JsonSchema): string => {
-  const members = membersOf(schema);
-  const about = schema.description === undefined ? '' : `<p>${phrase(schema.description)}</p>`;
-  return `${about}${members === '' ? `<p class="type">${typeOf(schema)}</p>` : members}`;
-};
+/** A schema in full; one with a name with what stands under that name. */
+export function schemaBlock(schema: JsonSchema, named: Readonly<Record<string, JsonSchema>>): string {
+  const whole = schema.$ref === undefined ? schema : named[nameIn(schema.$ref)]!;
+  const members = membersOf(whole);
+  const about = whole.description === undefined ? '' : `<p>${phrase(whole.description)}</p>`;
+  const type = schema.$ref !== undefined || members === '' ? `<p class="type">${typeOf(schema)}</p>` : '';
+  return `${type}${about}${members}`;
+}

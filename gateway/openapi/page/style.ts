@@ -19,7 +19,10 @@ pre{background:var(--panel);border:1px solid var(--line);border-radius:6px;paddi
 .search [role=status]{margin:.2rem 0 0;font-size:.85rem;color:var(--soft)}
 nav a{display:inline-block;margin:.15rem .9rem .15rem 0}
 .operation{border:1px solid var(--line);border-radius:8px;margin:.5rem 0;background:var(--back)}
-.operation>summary{padding:.55rem .7rem;cursor:pointer;list-style-position:outside;overflow-wrap:anywhere}
+.operation>summary{padding:.55rem .7rem;cursor:pointer;list-style:none;overflow-wrap:anywhere}
+.operation>summary::-webkit-details-marker{display:none}
+.operation>summary:hover{background:var(--panel)}
+summary:focus-visible{outline:2px solid var(--link);outline-offset:1px}
 .operation[open]>summary{border-bottom:1px solid var(--line);background:var(--panel);border-radius:8px 8px 0 0}
 .operation>.body{padding:.3rem .9rem .9rem}
 .operation:target{outline:3px solid var(--mark)}
