@@ -5,9 +5,8 @@ import { createAdminProgram } from './admin/program.js';
 import { addAgentCommands } from './agent.js';
 import { addFsckCommand } from './fsck.js';
 import { addSequencerKeyCommands } from './sequencer-key.js';
-import { serve } from './serve.js';
-import { VERSION } from './service.js';
 import { addVerifyCommand } from './verify.js';
+import { VERSION } from './version.js';
 
 const program = new Command('stateset-sequencer')
   .description(
@@ -19,7 +18,8 @@ program
   .command('serve', { isDefault: true })
   .description('start the service (configured by environment variables)')
   .addHelpText('after', () => `\nEnvironment variables:\n${formatConfigHelp()}`)
-  .action(serve);
+  // What the service needs takes a second to load; other commands should not wait for it.
+  .action(async () => (await import('./serve.js')).serve());
 
 addAgentCommands(program);
 addSequencerKeyCommands(program);

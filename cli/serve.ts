@@ -6,7 +6,8 @@ import { encodeHex } from '../engine/protocol/index.js';
 import { isLostSession } from '../engine/store/lost-session.js';
 import { ADMIN_KEY_FILE } from './data-dir.js';
 import { createLog } from './log.js';
-import { type Service, startService, VERSION } from './service.js';
+import { type Service, startService } from './service.js';
+import { VERSION } from './version.js';
 
 /** Runs until a signal arrives or something fatal happens; ends the process. */
 export async function serve(): Promise<void> {

@@ -22,10 +22,8 @@ import { startOperations } from './operations.js';
 import { BACKGROUND_CONNECTIONS, startProofs } from './proofs.js';
 import { startStreams } from './streams.js';
 import { openServiceVault, type ServiceVault } from './vault/service-vault.js';
+import { VERSION } from './version.js';
 
-export const VERSION: string = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-).version;
 /** Connections for checking credentials. */
 const AUTH_CONNECTIONS = 2;
 /** Connections of each verify worker (workers/verify.ts). */

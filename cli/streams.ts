@@ -11,6 +11,7 @@ import {
 } from '../engine/consumers/index.js';
 import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
 import { createSubscriptionHub, type SubscriptionHub } from '../engine/subscriptions/index.js';
+import { OPENED_KEPT_MS } from '../engine/vault/index.js';
 import type { Pipeline } from '../workers/pipeline.js';
 import { startTail } from '../workers/tail-thread.js';
 
@@ -45,7 +46,9 @@ export async function startStreams(deps: {
     pipeline.connectTail,
     { onLog: (message, details) => log.warn(details, message), onFatal: deps.onFatal },
   );
-  const hub = createSubscriptionHub(tail);
+  const hub = createSubscriptionHub(tail, {
+    keptMs: config.encryption.mode === 'disabled' ? undefined : OPENED_KEPT_MS,
+  });
   return {
     hub,
     cursors: createCursorService({ sql }),

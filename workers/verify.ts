@@ -3,7 +3,7 @@
  * In between the good events travel to the partition threads through ports of their own and come back as outcomes.
  *
  * Tasks overlap (while one waits for its group, the next is verified), but the first half of a task — read, judge, hand
- * over — runs one at a time and, within a tenant, in the order of arrival, so that requests of one connection reach their stream in
+ * over — runs in turns between tenants and, within a tenant, in the order of arrival, so that requests of one connection reach their stream in
  * order.
  */
 import { MessageChannel, type MessagePort, parentPort, threadId } from 'node:worker_threads';
@@ -24,6 +24,7 @@ import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { openVault, type Sealer } from '../engine/vault/index.js';
 import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-key-cache.js';
 import { createAgentPolicyCache } from './agent-policy-cache.js';
+import { MIXED_BUNDLE_BYTES } from './bundle-queue.js';
 import { findPolicies } from './find-policies.js';
 import { createJudge, keyNameOf } from './judge.js';
 import {
@@ -45,11 +46,13 @@ import { createRequestReaders } from './prepare.js';
 import { createRenderer, type Rendered } from './render.js';
 import { type PreparedRequest, refuse, requestError } from './request-context.js';
 import { nameThread } from './thread-name.js';
-import { createTurns } from './turns.js';
+import { createTurns, type Turn } from './turns.js';
 import { createVerifyReport } from './verify-report.js';
 
-/** Events judged before the thread looks at its ports again, and before a batch is handed over early. */
-const EVENTS_PER_TURN = 64;
+/** Events judged before the thread looks at its ports again, and lets others go first. */
+const EVENTS_PER_TURN = 16;
+/** Events of a batch that is handed over early. */
+const EVENTS_PER_BATCH = 64;
 
 nameThread(`verify-${threadId}`);
 surviveLostSessions();
@@ -69,7 +72,9 @@ const policies = createAgentPolicyCache(sql, config.auth.agentKeyCacheMax);
 const judge = createJudge();
 const vault = openVault(sql, config.encryption);
 const render = createRenderer(identity, config.transparency.origin);
+/** By partition: of the bundle in work, and of the one that goes between its parts. */
 const builders: BatchBuilder[] = [];
+const guestBuilders: BatchBuilder[] = [];
 const ports: MessagePort[] = [];
 
 /** Requests on their way through a partition, by batch id and slot. */
@@ -103,6 +108,7 @@ function connectPorts(): void {
     ports.push(port1);
     remote.push(port2);
     builders.push(createBatchBuilder());
+    guestBuilders.push(createBatchBuilder());
   }
   parentPort!.postMessage({ type: 'ports', ports: remote } satisfies PortsMessage, remote);
 }
@@ -139,7 +145,7 @@ function receiveOutcomes({ outcomes, sequencers, trees, group }: OutcomeMessage)
 
 type OutcomeHead = readonly [batchId: number, slot: number, head: number, events: number, trees: number];
 
-/** Each task's first half waits for its turn, and runs alone. */
+/** Each task's first half waits for its turn. */
 const turns = createTurns();
 
 /** Whose events a task holds; undefined: maybe anybody's. */
@@ -167,7 +173,8 @@ export default async function verify(task: VerifyTask): Promise<VerifyResult> {
     if (--undecided === 0) allDecided();
   };
 
-  const mine = turns.wait(tenantsOf(task)).then(async (turn) => {
+  const isSmall = task.bodies.byteLength <= MIXED_BUNDLE_BYTES;
+  const mine = turns.wait(tenantsOf(task), isSmall).then(async (turn) => {
     received = nowMs();
     prepareAll(task, requests, errors);
     await findPolicies(policies, requests, errors);
@@ -175,6 +182,7 @@ export default async function verify(task: VerifyTask): Promise<VerifyResult> {
     const sealers = await findSealers(requests, errors);
     undecided = 1; // held open until everything is handed over
     await judgeAll(
+      turn,
       requests,
       agentKeys,
       sealers,
@@ -304,13 +312,15 @@ const tenantOf = ({
 }): string => encodeHex(fixed, fixedOffset + FIXED.tenantId, fixedOffset + FIXED.tenantId + 16);
 
 async function judgeAll(
+  turn: Turn,
   requests: (PreparedRequest | undefined)[],
   agentKeys: ReadonlyMap<string, CachedKey>,
   sealers: ReadonlyMap<string, Sealer | ServiceError> | undefined,
   expect: (requests: number) => void,
   decided: () => void,
 ): Promise<void> {
-  const open = builders.map(() => new Map<number, PreparedRequest>());
+  const mine = turn.isGuest ? guestBuilders : builders;
+  const open = mine.map(() => new Map<number, PreparedRequest>());
   const keyOf = (name: string) => agentKeys.get(name);
   const handOver = (p: number) => {
     if (open[p]!.size === 0) return;
@@ -318,7 +328,7 @@ async function judgeAll(
     awaited.set(batchId, { requests: open[p]!, decided });
     expect(open[p]!.size);
     open[p] = new Map();
-    const batch = builders[p]!.finish();
+    const batch = mine[p]!.finish();
     ports[p]!.postMessage({ batchId, batch } satisfies BatchMessage, [batch]);
   };
   let sinceTurn = 0;
@@ -332,7 +342,7 @@ async function judgeAll(
     );
     const store = ids.fixed.subarray(ids.fixedOffset + FIXED.storeId, ids.fixedOffset + FIXED.storeId + 16);
     const p = partitionOf(tenant, store, partitions);
-    const builder = builders[p]!;
+    const builder = mine[p]!;
     const sealer = sealers?.get(tenantOf(ids));
     // Where payloads are to be sealed, none is ever stored in clear text.
     if (sealer instanceof ServiceError || (vault && !sealer))
@@ -354,9 +364,10 @@ async function judgeAll(
       sinceTurn = 0;
       // Outcomes of earlier bundles may be waiting: their clients should not wait for this bundle's signatures.
       await new Promise(setImmediate);
+      await turn.pause();
     }
     open[p]!.set(request.slot, request);
-    if (builder.events >= EVENTS_PER_TURN) handOver(p);
+    if (builder.events >= EVENTS_PER_BATCH) handOver(p);
   }
   for (let p = 0; p < partitions; p++) handOver(p);
 }

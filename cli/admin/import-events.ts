@@ -153,6 +153,7 @@ async function* readGroups(
       else if (record.record === 'group') yield withReceipt(flush(), record);
       continue;
     }
+    requirePayload(parsed, next + events.length);
     const sequencedAt = microsOf(
       (parsed as { sequenced_at?: unknown }).sequenced_at,
       `sequenced_at of event ${next}`,
@@ -185,6 +186,15 @@ function withReceipt(group: ImportGroup, record: GroupRecord): ImportGroup {
       root: bytesOf(record.root_hash, 'root_hash of a group'),
     },
   };
+}
+
+/** Without its payload an event cannot be verified anew. */
+function requirePayload(event: { envelope?: object; payload_erased?: unknown }, sequence: number): void {
+  if ('payload_erased' in (event.envelope ?? event))
+    throw new ServiceError(
+      'INVALID_REQUEST_BODY',
+      `The payload of event ${sequence} was erased, so that the event cannot be verified: a stream with erased payloads moves to another database only with a copy of the whole database`,
+    );
 }
 
 /** The envelope within `{"envelope":…,"sequenced_at":…}`, character by character: its number tokens are what was hashed. */

@@ -83,7 +83,9 @@ function wholeNumber(given) {
 
 function usage(problem) {
   console.error(`failed: ${problem}`);
-  console.error(`usage: node deploy/backup/embedded.mjs <${Object.keys(COMMANDS).join('|')}> [options]; see its first lines`);
+  console.error(
+    `usage: node deploy/backup/embedded.mjs <${Object.keys(COMMANDS).join('|')}> [options]; see its first lines`,
+  );
   process.exit(2);
 }
 

@@ -75,17 +75,29 @@ export function createDeliveries({
     }
   }
 
-  /** A caller that has gone cannot acknowledge: others need not wait for the timeout. */
+  /**
+   * A caller that has gone cannot acknowledge: others need not wait for the timeout. Neither can one who is not told the events, and that
+   * their payloads cannot be opened is not the consumers' failure: it counts no attempt, and parks nothing.
+   */
   async function handOver(
     ref: GroupRef,
     { consumer, signal }: PullRequest,
     { events }: Look,
   ): Promise<Delivery[]> {
-    if (!signal?.aborted) return (await openVesRows(sql, ref.tenantId, events)).map(toDelivery);
-    await inGroup(ref, (tx, group) =>
-      returnHandouts(tx, group, consumer, events, { counted: false, park: false, delayMs: 0, reason: '' }),
-    );
-    return [];
+    const giveBack = () =>
+      inGroup(ref, (tx, group) =>
+        returnHandouts(tx, group, consumer, events, { counted: false, park: false, delayMs: 0, reason: '' }),
+      );
+    if (signal?.aborted) {
+      await giveBack();
+      return [];
+    }
+    try {
+      return (await openVesRows(sql, ref.tenantId, events)).map(toDelivery);
+    } catch (error) {
+      await giveBack().catch(() => {}); // then they time out
+      throw error;
+    }
   }
 
   /** What a consumer settles or gives back makes room for what it waits for. */

@@ -73,7 +73,7 @@ interface State {
 }
 
 /** A tenant's turn, as a part of the largest group. */
-const TURNS_PER_GROUP = 10;
+const TURNS_PER_GROUP = 20;
 
 type Handlers = {
   readonly [P in Phase]: {

@@ -28,10 +28,29 @@ const CHUNK_OVERHEAD_BYTES = 512;
 
 const sizeOf = (chunk: EventChunk): number => chunk.bytes.length + CHUNK_OVERHEAD_BYTES + 12 * chunk.count;
 
-export function createFeed(id: number, name: string, key: FeedKey): Feed {
+/**
+ * @param keptMs how long chunks are kept at most: where payloads can be erased, memory must not outlast the erasure
+ */
+export function createFeed(
+  id: number,
+  name: string,
+  key: FeedKey,
+  keptMs: number = Number.POSITIVE_INFINITY,
+): Feed {
   const kept: EventChunk[] = [];
+  /** When each of them came, in milliseconds of the process's clock. */
+  const since: number[] = [];
   let bytes = 0;
   let position: number | undefined;
+
+  function dropOldest(): void {
+    bytes -= sizeOf(kept.shift()!);
+    since.shift();
+  }
+
+  function dropExpired(now: number): void {
+    while (since.length > 0 && now - since[0]! > keptMs) dropOldest();
+  }
 
   return {
     ...key,
@@ -44,18 +63,22 @@ export function createFeed(id: number, name: string, key: FeedKey): Feed {
       position = Math.max(position ?? 0, to);
     },
     append(chunk) {
+      const now = performance.now();
+      dropExpired(now);
       // A hole in front of it: what is kept no longer leads up to the head.
       if (kept.length > 0 && kept.at(-1)!.last + 1 !== chunk.first) {
         kept.length = 0;
+        since.length = 0;
         bytes = 0;
       }
       kept.push(chunk);
+      since.push(now);
       bytes += sizeOf(chunk);
       position = Math.max(position ?? 0, chunk.last);
-      while (kept.length > 1 && (bytes > KEPT_BYTES_MAX || kept.length > KEPT_CHUNKS_MAX))
-        bytes -= sizeOf(kept.shift()!);
+      while (kept.length > 1 && (bytes > KEPT_BYTES_MAX || kept.length > KEPT_CHUNKS_MAX)) dropOldest();
     },
     find(sequence) {
+      dropExpired(performance.now());
       if (kept.length === 0 || sequence < kept[0]!.first || sequence > kept.at(-1)!.last) return undefined;
       let low = 0;
       let high = kept.length - 1;

@@ -27,7 +27,13 @@ const REST_MS_MAX = 25;
 /** Subscribers served before others get a turn on the thread. */
 const SERVED_PER_TURN = 256;
 
-export function createSubscriptionHub(tail: TailPort): SubscriptionHub {
+/**
+ * @param keptMs how long encoded events are kept in memory at most; unset: as long as there is room
+ */
+export function createSubscriptionHub(
+  tail: TailPort,
+  { keptMs }: { readonly keptMs?: number | undefined } = {},
+): SubscriptionHub {
   const byName = new Map<string, OpenFeed>();
   const byId = new Map<number, OpenFeed>();
   const pager = createPager(tail);
@@ -103,7 +109,7 @@ export function createSubscriptionHub(tail: TailPort): SubscriptionHub {
     const name = `${stream.tenantId}/${stream.storeId} ${format} ${filterName(filter)}`;
     const known = byName.get(name);
     if (known !== undefined) return known;
-    const feed = createFeed(++feedIds, name, { stream, filter, format });
+    const feed = createFeed(++feedIds, name, { stream, filter, format }, keptMs);
     const open: OpenFeed = { feed, subscribers: new Set(), chunks: 0 };
     byName.set(name, open);
     byId.set(feed.id, open);

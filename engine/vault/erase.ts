@@ -6,7 +6,7 @@
 import { ServiceError } from '../errors/index.js';
 import type { Sql } from '../store/connection.js';
 import { recordAct } from './acts.js';
-import { OPENER_TRUST_MS } from './opener.js';
+import { OPENED_KEPT_MS, OPENER_TRUST_MS } from './opener.js';
 import { SEALER_TRUST_MS } from './sealers.js';
 import { countUnsealed } from './unsealed.js';
 
@@ -67,7 +67,7 @@ export async function eraseTenant(sql: Sql, options: EraseOptions): Promise<Eras
   });
   // An update leaves the old row behind: nobody should find the wrapped key in the table's file.
   await sql`vacuum (full) vault_tenant_keys`;
-  await sleep(OPENER_TRUST_MS);
+  await sleep(OPENER_TRUST_MS + OPENED_KEPT_MS);
   return { keysDestroyed, unsealed };
 }
 

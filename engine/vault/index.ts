@@ -2,7 +2,7 @@
 export { complianceProofAad, eventAad, validityProofAad } from './at-rest-aad.js';
 export { type EraseOptions, type EraseReport, eraseTenant } from './erase.js';
 export { configuredMasterKeys, type MasterKeys, type Wrapped } from './master-keys.js';
-export { OPENER_TRUST_MS, type VaultOpener } from './opener.js';
+export { OPENED_KEPT_MS, OPENER_TRUST_MS, type VaultOpener } from './opener.js';
 export { openRecord, sealRecord } from './record-v1.js';
 export { type ReencryptOptions, type ReencryptReport, reencryptEvents } from './reencrypt.js';
 export { listKeysToRewrap, rewrapTenantKeys, rotateTenantKey } from './rotate.js';

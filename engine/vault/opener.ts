@@ -14,6 +14,8 @@ import { orRefusal, type TenantKeys } from './tenant-keys.js';
 
 /** How long a process goes on reading after a tenant's key was destroyed, at most. */
 export const OPENER_TRUST_MS = 5000;
+/** How long opened payloads may be kept for readers who come later, at most: those of an erased tenant must not be shown to them. */
+export const OPENED_KEPT_MS = 2000;
 const KEPT_MAX = 20_000;
 const KEPT_MS = 10 * 60_000;
 const ASKED_MAX = 5000;

@@ -5,7 +5,7 @@
  * base_version|nil, entity_type, entity_id, event_type, created_at, payload, hashes]`
  *
  * with `sequenced_at` in microseconds since 1970-01-01T00:00:00Z, `payload` the canonical JSON text that was hashed (of the
- * encryption envelope for kind 1) and `hashes` = signing hash 32 ‖ agent's signature 64 ‖ plain hash 32 [‖ cipher hash 32].
+ * encryption envelope for kind 1; empty when it was erased) and `hashes` = signing hash 32 ‖ agent's signature 64 ‖ plain hash 32 [‖ cipher hash 32].
  */
 import { encodeHex, formatMicros, formatUuid, type VesEnvelopeJson } from '../protocol/index.js';
 import { TEXT_BYTES_MAX } from './frame-types.js';
@@ -42,7 +42,7 @@ export interface EventRecord {
   readonly entityId: string;
   readonly eventType: string;
   readonly createdAt: string;
-  /** Canonical JSON text. */
+  /** Canonical JSON text. Empty: erased. */
   readonly payload: string;
   readonly signingHash: Uint8Array;
   readonly signature: Uint8Array;
@@ -86,10 +86,14 @@ export function readEventRecord(reader: Reader): EventRecord {
   };
 }
 
-/** The event as REST shows it. */
-export function envelopeOf(record: EventRecord, tenantId: string): VesEnvelopeJson {
+/** The event as REST shows it: an erased payload is null. */
+export function envelopeOf(
+  record: EventRecord,
+  tenantId: string,
+): VesEnvelopeJson & { readonly payload_erased?: true } {
   const hex = (bytes: Uint8Array) => `0x${encodeHex(bytes)}`;
-  const payload = JSON.parse(record.payload);
+  const erased = record.payload === '';
+  const payload = erased ? null : JSON.parse(record.payload);
   return {
     ves_version: record.vesVersion,
     event_id: record.eventId,
@@ -103,6 +107,7 @@ export function envelopeOf(record: EventRecord, tenantId: string): VesEnvelopeJs
     created_at: record.createdAt,
     payload_kind: record.payloadKind,
     ...(record.payloadKind === 0 ? { payload } : { payload_encrypted: payload }),
+    ...(erased && { payload_erased: true }),
     payload_plain_hash: hex(record.plainHash),
     payload_cipher_hash: hex(record.cipherHash),
     agent_signature: hex(record.signature),

@@ -40,6 +40,7 @@ const NOTHING: Rule = { compares: [] };
 const TENANT: Rule = { compares: ['tenant'] };
 const STREAM: Rule = { compares: ['tenant', 'store'] };
 const STREAM_AND_AGENT: Rule = { compares: ['tenant', 'store', 'agent'] };
+const CURSOR: Rule = { compares: ['tenant', 'store', 'agent'], check: 'read-or-admin' };
 const AGENT: Rule = { compares: ['tenant', 'agent'] };
 const INGEST: Rule = { compares: ['tenant', 'store', 'agent'], check: 'pipeline' };
 const HIDDEN: Rule = { compares: ['tenant', 'store'], check: 'hidden' };
@@ -57,8 +58,8 @@ const HTTP_RULES: Readonly<Record<string, Rule>> = {
   'GET /api/v1/ves/events/:event_id': HIDDEN_STORE,
   'GET /api/v1/ves/head': STREAM,
   'GET /api/v1/ves/entities/:entity_type/:entity_id': STREAM,
-  'GET /api/v1/ves/cursors/:agent_id': STREAM_AND_AGENT,
-  'PUT /api/v1/ves/cursors/:agent_id': STREAM_AND_AGENT,
+  'GET /api/v1/ves/cursors/:agent_id': CURSOR,
+  'PUT /api/v1/ves/cursors/:agent_id': CURSOR,
   'GET /api/v1/ves/consumer-groups': STREAM,
   'GET /api/v1/ves/consumer-groups/:name': STREAM,
   'GET /api/v1/ves/consumer-groups/:name/parked': STREAM,

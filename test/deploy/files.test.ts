@@ -113,7 +113,7 @@ describe('compose', () => {
       Object.entries(given).map(([name, value]) => [
         name,
         name === 'DATABASE_URL'
-          ? value.replace('${POSTGRES_PASSWORD}', 'x'.repeat(32))
+          ? value.replace(/\$\{POSTGRES_PASSWORD\}/, 'x'.repeat(32))
           : value.startsWith('$')
             ? (SECRETS[name as keyof typeof SECRETS] ?? 'localhost/log')
             : value,
@@ -121,7 +121,9 @@ describe('compose', () => {
     );
     const config = loadConfig(env);
     expect(config.production).toBe(true);
-    expect(Number.parseInt(services.sequencer.stop_grace_period, 10) * 1000).toBeGreaterThan(config.shutdownTimeoutMs);
+    expect(Number.parseInt(services.sequencer.stop_grace_period, 10) * 1000).toBeGreaterThan(
+      config.shutdownTimeoutMs,
+    );
   });
 
   it('asks for no variable that env.example does not list', () => {
@@ -151,13 +153,16 @@ describe('the image', () => {
   const kept = read('deploy/docker/Dockerfile.dockerignore');
 
   it('copies only what the ignore file lets through', () => {
-    const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, list]) => list!.split(' '));
+    const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, list]) =>
+      list!.split(' '),
+    );
     expect(sources.length).toBeGreaterThan(10);
     for (const source of sources) expect(kept.split('\n')).toContain(`!${source}`);
   });
 
   it('is built of every room that the compiler reads', () => {
-    for (const room of JSON.parse(read('tsconfig.build.json')).include) expect(dockerfile).toContain(`COPY ${room} ${room}`);
+    for (const room of JSON.parse(read('tsconfig.build.json')).include)
+      expect(dockerfile).toContain(`COPY ${room} ${room}`);
   });
 
   it('runs as an ordinary user, with settings that exist', () => {

@@ -16,14 +16,18 @@ interface Rule {
   readonly expr: string;
   readonly annotations?: { readonly summary: string; readonly description: string; readonly runbook: string };
 }
-const rules = (parseYaml(read('deploy/prometheus/rules.yaml')) as unknown as { groups: { rules: Rule[] }[] }).groups.flatMap(
-  (group) => group.rules,
-);
+const rules = (
+  parseYaml(read('deploy/prometheus/rules.yaml')) as unknown as { groups: { rules: Rule[] }[] }
+).groups.flatMap((group) => group.rules);
 const recorded = new Set(rules.map((rule) => rule.record).filter((name) => name !== undefined));
-const panels: { title: string; targets?: { expr: string }[] }[] = JSON.parse(read('deploy/grafana/dashboard.json')).panels;
+const panels: { title: string; targets?: { expr: string }[] }[] = JSON.parse(
+  read('deploy/grafana/dashboard.json'),
+).panels;
 const expressions = [
   ...rules.map((rule) => [rule.record ?? rule.alert!, rule.expr] as const),
-  ...panels.flatMap((panel) => (panel.targets ?? []).map(({ expr }) => [`panel ${panel.title}`, expr] as const)),
+  ...panels.flatMap((panel) =>
+    (panel.targets ?? []).map(({ expr }) => [`panel ${panel.title}`, expr] as const),
+  ),
 ];
 
 /** Series that appear only when something happens which does not happen here, and where they are made. */
@@ -43,8 +47,8 @@ describe('metrics', () => {
     const agent = await registerAgent(service);
     await push(service, agent, [agent.event(), agent.event()]);
     await call(service, 'GET', '/no-such-path');
-    const { tenantId, storeId } = agent;
-    await call(service, 'POST', '/api/v1/ves/commitments', { body: { tenantId, storeId } });
+    const range = { tenant_id: agent.tenantId, store_id: agent.storeId, sequence_start: 1, sequence_end: 2 };
+    await call(service, 'POST', '/api/v1/ves/commitments', { body: range });
     // The first look starts the measurement of consumers' lag, a later one shows it.
     for (const end = performance.now() + LAG_TIMEOUT_MS; performance.now() < end; await sleep(50)) {
       exposition = (await call(service, 'GET', '/metrics')).text;
@@ -92,11 +96,14 @@ describe('every alert', () => {
   const runbook = read('docs/runbook.md');
   const alerts = rules.filter((rule) => rule.alert !== undefined);
 
-  it.each(alerts.map((rule) => [rule.alert!, rule] as const))('%s has a section in the runbook', (name, rule) => {
-    expect(rule.annotations!.summary.length).toBeGreaterThan(10);
-    expect(rule.annotations!.runbook).toBe(`docs/runbook.md#${name.toLowerCase()}`);
-    expect(runbook).toContain(`\n### ${name}\n`);
-  });
+  it.each(alerts.map((rule) => [rule.alert!, rule] as const))(
+    '%s has a section in the runbook',
+    (name, rule) => {
+      expect(rule.annotations!.summary.length).toBeGreaterThan(10);
+      expect(rule.annotations!.runbook).toBe(`docs/runbook.md#${name.toLowerCase()}`);
+      expect(runbook).toContain(`\n### ${name}\n`);
+    },
+  );
 
   it('of the runbook exists', () => {
     const sections = [...runbook.matchAll(/^### (Sequencer\w+)$/gm)].map(([, name]) => name);

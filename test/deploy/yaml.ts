@@ -15,7 +15,11 @@ interface Line {
 export function parseYaml(source: string): Yaml {
   const raw = source.split('\n');
   const lines: Line[] = raw
-    .map((text, index) => ({ indent: text.length - text.trimStart().length, text: text.trim(), number: index + 1 }))
+    .map((text, index) => ({
+      indent: text.length - text.trimStart().length,
+      text: text.trim(),
+      number: index + 1,
+    }))
     .filter(({ text }) => text !== '' && !text.startsWith('#'));
   let at = 0;
   const fail = (line: Line | undefined, what: string): never => {
@@ -24,7 +28,8 @@ export function parseYaml(source: string): Yaml {
 
   function block(indent: number): Yaml {
     const first = lines[at];
-    if (first === undefined || first.indent !== indent) return fail(first, 'a value is missing or indented wrongly');
+    if (first === undefined || first.indent !== indent)
+      return fail(first, 'a value is missing or indented wrongly');
     if (first.text.startsWith('- ') || first.text === '-') return sequence(indent);
     if (keyOf(first.text) !== undefined) return mapping(indent);
     at++;
@@ -86,7 +91,12 @@ export function parseYaml(source: string): Yaml {
     if (given === '{}') return {};
     if (given.startsWith('['))
       return given.endsWith(']')
-        ? given.slice(1, -1).split(',').map((item) => item.trim()).filter((item) => item !== '').map((item) => scalar(item, line))
+        ? given
+            .slice(1, -1)
+            .split(',')
+            .map((item) => item.trim())
+            .filter((item) => item !== '')
+            .map((item) => scalar(item, line))
         : fail(line, 'a flow sequence over several lines');
     if (given.startsWith('"')) return JSON.parse(given) as string;
     if (given.startsWith("'")) return given.slice(1, -1).replaceAll("''", "'");

@@ -124,7 +124,7 @@ test('ends in order when it is interrupted', async () => {
   await push(service, agent, [agent.event()]);
   await service.stop();
   const interrupted = await fsck(['--data-dir', service.dataDir], (signal) =>
-    setTimeout(() => signal('SIGINT'), 700),
+    setTimeout(() => signal('SIGINT'), 1000),
   );
   expect([0, 130]).toContain(interrupted.code); // it may have been faster
   expect(interrupted.err).toBe('');

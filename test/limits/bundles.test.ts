@@ -59,7 +59,7 @@ describe('turns in a verify worker', () => {
     const order: number[] = [];
     await Promise.all(
       bundles.map(async (tenants, i) => {
-        const turn = await turns.wait(tenants === null ? undefined : new Set(tenants));
+        const turn = await turns.wait(tenants === null ? undefined : new Set(tenants), false);
         order.push(i);
         await new Promise(setImmediate);
         turn.done();
@@ -79,5 +79,26 @@ describe('turns in a verify worker', () => {
 
   test('never go past a bundle of the operator, who may write for anybody', async () => {
     expect(await orderOf('a', 'a', null, 'b')).toEqual([0, 1, 2, 3]);
+  });
+
+  test('a small bundle goes between the parts of a larger one of other tenants, and nothing goes between its own', async () => {
+    const turns = createTurns();
+    const large = await turns.wait(new Set('a'), false);
+    const guests = [
+      turns.wait(new Set('b'), false),
+      turns.wait(new Set('a'), true),
+      turns.wait(new Set('c'), true),
+    ];
+    const paused = large.pause();
+    const guest = await guests[2]!;
+    expect([guest.isGuest, guest.pause()]).toEqual([true, undefined]);
+    guest.done();
+    await paused;
+    expect(large.pause()).toBeUndefined();
+    large.done();
+    const second = await guests[0]!;
+    expect(second.isGuest).toBe(false);
+    second.done();
+    (await guests[1]!).done();
   });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ERROR_REGISTRY, type ErrorCode } from '../../engine/errors/index.js';
 import { buildDocument, responseOf } from '../../gateway/openapi/index.js';
@@ -130,4 +131,12 @@ test('every schema compiles', () => {
       expect(value).toBeTypeOf('object');
       expect(() => validate(place), place).not.toThrow();
     }
+});
+
+test('docs/openapi.json is current (npm run docs)', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const { version } = JSON.parse(read('package.json'));
+  expect(JSON.parse(read('docs/openapi.json'))).toEqual(
+    JSON.parse(JSON.stringify({ ...document, info: { ...document.info, version } })),
+  );
 });

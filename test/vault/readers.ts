@@ -34,7 +34,10 @@ export function shownProto(event: v1.SequencedEvent | v2.SequencedEvent): readon
   const number = Number(event.sequenceNumber);
   if ('payloadEncrypted' in envelope && envelope.payloadEncrypted)
     return [number, Buffer.from(envelope.payloadEncrypted.ciphertext).toString('base64url')];
-  return [number, envelope.payload.length === 0 ? ERASED : JSON.parse(Buffer.from(envelope.payload).toString())];
+  return [
+    number,
+    envelope.payload.length === 0 ? ERASED : JSON.parse(Buffer.from(envelope.payload).toString()),
+  ];
 }
 
 async function getJson(service: Endpoint, path: string): Promise<Json> {
@@ -45,8 +48,8 @@ async function getJson(service: Endpoint, path: string): Promise<Json> {
 
 async function readStored(service: Endpoint, place: Place, accept: string): Promise<Shown> {
   const path = `/api/v1/ves/events/stream?${streamQuery(place)}&live=false`;
-  const { text } = await call(service, 'GET', path, { headers: { accept } });
-  return shownLines(text);
+  const headers = { authorization: `ApiKey ${service.adminKey}`, accept };
+  return shownLines(await (await fetch(service.url + path, { headers })).text());
 }
 
 /** Events in NDJSON or in server-sent events. */
@@ -85,7 +88,11 @@ export async function readWebSocket(service: Endpoint, place: Place): Promise<Sh
 /** Ways to read VES events; `events` are the envelopes that were sent, in the order of their numbers. */
 export function vesReaders(service: Endpoint, grpc: TestClient): Record<string, Reader> {
   const rpc = v2.Sequencer.method;
-  const take = async (method: typeof rpc.streamEvents | typeof rpc.subscribeEntity, request: Json, count: number) => {
+  const take = async (
+    method: typeof rpc.streamEvents | typeof rpc.subscribeEntity,
+    request: Json,
+    count: number,
+  ) => {
     const stream = grpc.stream(method, { ...request, includeHistory: true });
     try {
       return (await stream.until(count)).map(shownProto);
@@ -95,13 +102,15 @@ export function vesReaders(service: Endpoint, grpc: TestClient): Record<string, 
   };
   return {
     'GET events': async (place) =>
-      (await getJson(service, `/api/v1/ves/events?${streamQuery(place)}&limit=1000`)).events.map((each: Json) =>
-        shownJson(each.envelope),
+      (await getJson(service, `/api/v1/ves/events?${streamQuery(place)}&limit=1000`)).events.map(
+        (each: Json) => shownJson(each.envelope),
       ),
     'GET an event': async (place, events) =>
       Promise.all(
         events.map(async ({ event_id }) =>
-          shownJson((await getJson(service, `/api/v1/ves/events/${event_id}?${streamQuery(place)}`)).envelope),
+          shownJson(
+            (await getJson(service, `/api/v1/ves/events/${event_id}?${streamQuery(place)}`)).envelope,
+          ),
         ),
       ),
     'GET by command': async (place, events) =>
@@ -109,7 +118,9 @@ export function vesReaders(service: Endpoint, grpc: TestClient): Record<string, 
         events
           .filter(({ command_id }) => command_id !== undefined)
           .map(async ({ command_id: id }) =>
-            shownJson((await getJson(service, `/api/v1/ves/events?${streamQuery(place)}&command_id=${id}`)).envelope),
+            shownJson(
+              (await getJson(service, `/api/v1/ves/events?${streamQuery(place)}&command_id=${id}`)).envelope,
+            ),
           ),
       ),
     'GET an entity': async (place) =>
@@ -132,7 +143,9 @@ export function vesReaders(service: Endpoint, grpc: TestClient): Record<string, 
         if (pulled.body.deliveries.length === 0) break;
         for (const { envelope } of pulled.body.deliveries) shown.push(shownJson(envelope));
         const deliveryIds = pulled.body.deliveries.map((each: Json) => each.delivery_id);
-        await call(service, 'POST', `${path}/${name}/ack`, { body: { ...place, consumer: 'c', deliveryIds } });
+        await call(service, 'POST', `${path}/${name}/ack`, {
+          body: { ...place, consumer: 'c', deliveryIds },
+        });
       }
       return shown.sort((a, b) => a[0] - b[0]);
     },
@@ -181,9 +194,9 @@ export function legacyReaders(service: Endpoint, grpc: TestClient): Record<strin
         shownJson(each.envelope),
       ),
     'GET an entity': async (place) =>
-      (await getJson(service, `/api/v1/entities/${ENTITY.type}/${ENTITY.id}?${streamQuery(place)}`)).events.map(
-        (each: Json) => shownJson(each.envelope),
-      ),
+      (
+        await getJson(service, `/api/v1/entities/${ENTITY.type}/${ENTITY.id}?${streamQuery(place)}`)
+      ).events.map((each: Json) => shownJson(each.envelope)),
     'gRPC Pull': async (place, events) => {
       const stream = grpc.stream(rpc.pull, { ...place, batchSize: 1000 });
       await stream.ended;

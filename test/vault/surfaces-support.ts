@@ -33,7 +33,9 @@ export const legacyEvent = (agent: TestAgent, payload: unknown) => ({
   entity_id: ENTITY.id,
   event_type: 'order.created',
   payload,
-  payload_hash: createHash('sha256').update(canonicalLegacyJson(JSON.stringify(payload))).digest('hex'),
+  payload_hash: createHash('sha256')
+    .update(canonicalLegacyJson(JSON.stringify(payload)))
+    .digest('hex'),
   created_at: new Date().toISOString(),
 });
 

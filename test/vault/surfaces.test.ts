@@ -6,16 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createStreamClient } from '../../agent/stream-client.js';
 import type { SignedEvent } from '../../agent/sign-event.js';
+import { createStreamClient } from '../../agent/stream-client.js';
 import { createNodeHasher, verifyInclusion } from '../../engine/log/index.js';
 import { decodeHex } from '../../engine/protocol/index.js';
 import { connectDatabase, type DatabaseTarget, type Sql } from '../../engine/store/connection.js';
 import { v1, v2 } from '../../engine/wire-proto/index.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 import { admin as runAdmin } from '../admin/support.js';
-import type { TestClient } from '../grpc/support.js';
 import { envelopeMessage, pushMessage } from '../grpc/messages.js';
+import type { TestClient } from '../grpc/support.js';
 import { ENCRYPTED_ENVELOPE, ENCRYPTED_SEED } from '../service/encrypted-vector.js';
 import {
   call,
@@ -64,7 +64,12 @@ function fsck(at: DatabaseTarget, keys: Record<string, string> = env): Promise<J
   });
 }
 
-const payload = (from: string, n: number) => ({ [MARKER]: from, n, text: 'ü✓𝄞', deep: { list: [1.5, null, MARKER] } });
+const payload = (from: string, n: number) => ({
+  [MARKER]: from,
+  n,
+  text: 'ü✓𝄞',
+  deep: { list: [1.5, null, MARKER] },
+});
 const event = (from: string, n: number) => {
   const made = agent.event({
     payload: payload(from, n),
@@ -122,7 +127,10 @@ test('events pushed over every interface are stored sealed: their text is nowher
   const answer = await grpc.call(v2.Sequencer.method.push, pushMessage(agent, overGrpc));
   expect(answer).toMatchObject({ eventsAccepted: 2, rejections: [] });
   const socket = createStreamClient({ url: service.url, apiKey: service.adminKey });
-  const pushed = await socket.push(agent.agentId, [event('ws', 1), event('ws', 2)].map((each) => each.envelope));
+  const pushed = await socket.push(
+    agent.agentId,
+    [event('ws', 1), event('ws', 2)].map((each) => each.envelope),
+  );
   expect(pushed.rejections).toEqual([]);
   socket.close();
 
@@ -142,7 +150,9 @@ test('events pushed over every interface are stored sealed: their text is nowher
     eventsAccepted: 1,
   });
 
-  const rows = await sql<{ payload: string }[]>`select payload from ves_events union all select payload from events`;
+  const rows = await sql<
+    { payload: string }[]
+  >`select payload from ves_events union all select payload from events`;
   expect(rows).toHaveLength(envelopes.length + legacy.length);
   for (const row of rows) {
     expect(row.payload).toMatch(/^SSE2/);
@@ -151,7 +161,9 @@ test('events pushed over every interface are stored sealed: their text is nowher
   expect(await findClearText(sql, MARKER)).toEqual([]);
   expect(await findClearText(sql, ENCRYPTED_ENVELOPE.payload_encrypted!.ciphertext_b64u)).toEqual([]);
   // The search finds what is in clear text.
-  expect(await findClearText(sql, ENTITY.id)).toEqual(expect.arrayContaining(['ves_events.entity_id', 'events.entity_id']));
+  expect(await findClearText(sql, ENTITY.id)).toEqual(
+    expect.arrayContaining(['ves_events.entity_id', 'events.entity_id']),
+  );
 }, 60_000);
 
 test('they are read back identical over every interface', async () => {
@@ -175,12 +187,17 @@ test('an export is in clear text, and is sealed again where it is imported', asy
     const out = await admin('export-events', ...where, '--stream', stream, '--output', file);
     expect([out.code, out.err]).toEqual([0, '']);
     expect(readFileSync(file, 'utf8')).toContain(MARKER);
-    const into = await runAdmin(['import-events', '--input', file, '--json'], { database: target.target, env });
+    const into = await runAdmin(['import-events', '--input', file, '--json'], {
+      database: target.target,
+      env,
+    });
     expect([into.err, into.code]).toEqual(['', 0]);
   }
   const other = connectDatabase(target.target, { max: 1, applicationName: 'surfaces-test' });
   try {
-    const rows = await other<{ payload: string }[]>`select payload from ves_events union all select payload from events`;
+    const rows = await other<
+      { payload: string }[]
+    >`select payload from ves_events union all select payload from events`;
     expect(rows.map((row) => row.payload.slice(0, 4))).toEqual(rows.map(() => 'SSE2'));
     expect(rows).toHaveLength(envelopes.length + legacy.length);
     expect(await findClearText(other, MARKER)).toEqual([]);
@@ -238,7 +255,17 @@ test('commitments, receipts and proofs verify, and fsck finds nothing wrong', as
 test('after an erasure every interface shows the erased form; streams go on; the evidence is the same', async () => {
   const { tenantId } = agent;
   const erased = await admin(
-    ...['erase-tenant', '--tenant-id', tenantId, '--confirm', tenantId, '--reason', 'asked to', '--actor', 'me'],
+    ...[
+      'erase-tenant',
+      '--tenant-id',
+      tenantId,
+      '--confirm',
+      tenantId,
+      '--reason',
+      'asked to',
+      '--actor',
+      'me',
+    ],
   );
   expect(erased).toMatchObject({ code: 0, err: '' });
   // The live readers are still there: what was sent to them must not be in store for those who come now.
@@ -254,7 +281,11 @@ test('after an erasure every interface shows the erased form; streams go on; the
     await expect
       .poll(() => [name, shown().slice(before)], { timeout: 5000 })
       .toEqual([name, [[before + 1, envelopes[before].payload]]]);
-  const { status, body } = await call(service, 'GET', `/api/v1/ves/events/${envelopes[before].event_id}?${streamQuery(agent)}`);
+  const { status, body } = await call(
+    service,
+    'GET',
+    `/api/v1/ves/events/${envelopes[before].event_id}?${streamQuery(agent)}`,
+  );
   expect([status, body.envelope.payload]).toEqual([200, envelopes[before].payload]);
   expect(await findClearText(sql, MARKER)).toEqual([]);
 }, 90_000);

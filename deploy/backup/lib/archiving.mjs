@@ -23,7 +23,9 @@ export async function enableArchiving(sql, { dataDir, archive, timeoutSecs }) {
   // The server writes it, not the service.
   if (owner.uid !== statSync(directory).uid) chownSync(directory, owner.uid, owner.gid);
   if (!canWriteDirectory(chooseServerUser(owner), directory))
-    throw new Error(`user ${owner.uid}, who runs PostgreSQL, cannot write to ${directory}: open its parents for that user`);
+    throw new Error(
+      `user ${owner.uid}, who runs PostgreSQL, cannot write to ${directory}: open its parents for that user`,
+    );
   const d = quoted(directory);
   const command =
     `if [ -f ${d}/%f ]; then cmp -s "%p" ${d}/%f; ` +
@@ -70,5 +72,7 @@ export async function waitForArchive(sql, file) {
     if (last !== null && /^[0-9A-F]{24}$/.test(last.slice(0, 24)) && last.slice(0, 24) >= file) return;
   }
   const { last_failed: failed } = await readArchiver(sql);
-  throw new Error(`${file} is not archived after a minute${failed === null ? '' : ` (failed: ${failed})`}; see postgres.log`);
+  throw new Error(
+    `${file} is not archived after a minute${failed === null ? '' : ` (failed: ${failed})`}; see postgres.log`,
+  );
 }

@@ -82,7 +82,8 @@ function checkManifest(backup) {
 function copyArchive(archive, copy) {
   mkdirSync(copy, { mode: 0o700 });
   for (const name of readdirSync(archive))
-    if (/^[0-9A-F]{8}(\.history|[0-9A-F]{16})$/.test(name)) copyFileSync(join(archive, name), join(copy, name));
+    if (/^[0-9A-F]{8}(\.history|[0-9A-F]{16})$/.test(name))
+      copyFileSync(join(archive, name), join(copy, name));
 }
 
 /** `hot_standby=off` keeps everybody out until recovery is through: nobody sees a state that is not the final one. */
@@ -95,7 +96,9 @@ function configureRecovery(cluster, targetTime) {
     archive_mode: 'off',
     ...(targetTime === undefined ? {} : { recovery_target_time: asTimestamp(targetTime) }),
   };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`);
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
+  );
   appendFileSync(join(cluster, 'postgresql.auto.conf'), lines.join(''));
   writeFileSync(join(cluster, 'recovery.signal'), '', { mode: 0o600 });
 }
