@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [options]`: what the service does on this machine, and what it could
+ * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [options]`: what the service does on this machine, and what it could
  * do. Without a name: parts and pipeline.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { calibrate } from './calibrate.js';
 import { runEntityIndex } from './entity-index.js';
+import { runFairness } from './fairness.js';
 import { runFsckBench } from './fsck.js';
 import { describeMachine } from './machine.js';
 import { runParts } from './parts/index.js';
@@ -16,7 +17,7 @@ import { type BenchReport, type Ceiling, formatReport } from './report.js';
 import { runStreams, type StreamsReport } from './streams.js';
 import { runTiles } from './tiles.js';
 
-const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [options]
+const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [options]
 
   parts           CPU time of each part on its own, and the ceiling that follows from it
   pipeline        the whole service over HTTP, then a check of what it stored
@@ -24,6 +25,7 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs
   tiles           tiles per second from the cache, beside a plain node:http server
   fsck            events per second of fsck, with and without signatures
   streams         HTTP, WebSocket and gRPC side by side; fan-out, catch-up, idle connections
+  fairness        a modest tenant's latencies alone, and beside another one's flood
   entity-index    cost of the index on entities, on a table of more than a million rows
 
   --seconds N     measured seconds of each run (20)
@@ -39,7 +41,7 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs
   --json FILE     where the result goes (.bench/<date>.json)
 `;
 
-const PARTS = ['parts', 'pipeline', 'entity-index', 'proofs', 'tiles', 'fsck', 'streams'];
+const PARTS = ['parts', 'pipeline', 'entity-index', 'proofs', 'tiles', 'fsck', 'streams', 'fairness'];
 const say = (line: string) => console.error(`… ${line}`);
 
 const { values, positionals } = parse();
@@ -89,6 +91,10 @@ for (const [name, measure] of [
         events: count('events', 20_000),
         say,
       }),
+  ],
+  [
+    'fairness',
+    () => runFairness({ dataDir, seconds: count('seconds'), payloadBytes: count('payload'), say }),
   ],
 ] as const) {
   if (!wanted.includes(name)) continue;

@@ -26,7 +26,10 @@ export const EventFilterQuery = z.object({
   entity_type: texts(ENTITY_TYPE_BYTES_MAX),
   entity_id: texts(ENTITY_ID_BYTES_MAX),
   event_type: texts(EVENT_TYPE_BYTES_MAX),
-  agent_id: z.array(uuid()).default([]),
+  agent_id: z
+    .array(uuid())
+    .max(FILTER_VALUES_MAX, { error: `at most ${FILTER_VALUES_MAX} UUIDs` })
+    .default([]),
 });
 
 /** The filters of a query. @throws ServiceError INVALID_FIELD_VALUE */
@@ -41,10 +44,5 @@ export function eventFilterOf({ head }: Exchange): EventFilter {
     throw new ServiceError('INVALID_FIELD_VALUE', `${String(issue.path[0])} must be ${issue.message}`);
   }
   const { entity_type, entity_id, event_type, agent_id } = result.data;
-  return {
-    entityTypes: entity_type,
-    entityIds: entity_id,
-    eventTypes: event_type,
-    agents: agent_id.slice(0, FILTER_VALUES_MAX),
-  };
+  return { entityTypes: entity_type, entityIds: entity_id, eventTypes: event_type, agents: agent_id };
 }
