@@ -18,6 +18,7 @@ import {
   verifyStrict,
   vesLeaf,
 } from '../protocol/index.js';
+import { isObject, type JsonObject } from './fields.js';
 import { check, type Findings, malformed, unproven } from './findings.js';
 import type { Trust } from './trust.js';
 
@@ -28,6 +29,8 @@ export interface CheckedEvent {
   readonly storeId: string;
   readonly agentId: string;
   readonly envelope: VesEnvelope;
+  /** The service erased the payload: there is nothing to hash. What was signed is its hash, which the envelope still has. */
+  readonly erased: boolean;
   readonly signingHash: Uint8Array;
   /** Its log entry under a number, 147 bytes. */
   entry(sequence: number | bigint): Uint8Array;
@@ -47,10 +50,14 @@ export function checkEvent(
   const event = readEvent(value);
   if ('problem' in event) return malformed(findings, 'event', event.problem);
   const { envelope } = event;
-  const rejection = checkVesEnvelope(envelope);
-  if (rejection !== undefined)
-    check(findings, "the event keeps the protocol's rules", false, rejection.message);
-  checkPayload(findings, envelope);
+  if (event.erased) {
+    unproven(findings, 'what the payload said: it was erased, and only its signed hash is left');
+  } else {
+    const rejection = checkVesEnvelope(envelope);
+    if (rejection !== undefined)
+      check(findings, "the event keeps the protocol's rules", false, rejection.message);
+    checkPayload(findings, envelope);
+  }
   checkAgentSignature(findings, event, trust, sequencedAtMicros);
   unproven(findings, 'that what the event says is true: only that it was said, and its place in the stream');
   return event;
@@ -58,9 +65,13 @@ export function checkEvent(
 
 /** Reads an envelope without checking its hashes and signature. */
 export function readEvent(value: unknown): CheckedEvent | { problem: string } {
-  const parsed = parseVesEnvelope(value);
+  const erased = isErased(value);
+  const parsed = parseVesEnvelope(erased ? { ...value, payload_kind: 0, payload: {} } : value);
   if (!parsed.ok) return { problem: parsed.message };
-  const { envelope } = parsed;
+  // The kind is signed; only as plaintext does an envelope parse with something in the payload's place.
+  const envelope: VesEnvelope = erased
+    ? { ...parsed.envelope, payloadKind: value.payload_kind, payload: undefined }
+    : parsed.envelope;
   const { fixed, fixedOffset } = envelope;
   const id = (at: number) => formatUuid(fixed, fixedOffset + at);
   const signingHash = eventSigningHash(envelope);
@@ -70,10 +81,18 @@ export function readEvent(value: unknown): CheckedEvent | { problem: string } {
     storeId: id(FIXED.storeId),
     agentId: id(FIXED.sourceAgentId),
     envelope,
+    erased,
     signingHash,
     entry: (sequence) => vesLeaf(envelope, sequence, signingHash),
   };
 }
+
+/** Marked as erased, and with nothing where the payload would be. */
+const isErased = (value: unknown): value is JsonObject & { readonly payload_kind: 0 | 1 } =>
+  isObject(value) &&
+  value.payload_erased === true &&
+  (value.payload_kind === 0 || value.payload_kind === 1) &&
+  (value.payload ?? value.payload_encrypted ?? null) === null;
 
 function checkPayload(findings: Findings, envelope: VesEnvelope): void {
   const { fixed, fixedOffset } = envelope;

@@ -112,7 +112,7 @@ describe('a process with another master key', () => {
     expect(await grpc.stream(v1.Sequencer.method.pull, place).ended).toMatchObject(failure);
     grpc.raw.close();
     // Clients are told the code, the operator the reason.
-    await expect.poll(stranger.logs).toMatch(/"level":"error".*master key/);
+    await expect.poll(stranger.logs).toMatch(/"level":50.*master key/);
     expect(stranger.logs()).not.toContain(SECRET);
     expect((await call(stranger, 'GET', '/ready')).status).toBe(200);
   }, 60_000);

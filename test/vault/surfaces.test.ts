@@ -1,7 +1,7 @@
 /** What is pushed over any interface is stored sealed, read back identical over every other, and after an erasure shown as erased. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -289,6 +289,35 @@ test('after an erasure every interface shows the erased form; streams go on; the
   expect([status, body.envelope.payload]).toEqual([200, envelopes[before].payload]);
   expect(await findClearText(sql, MARKER)).toEqual([]);
 }, 90_000);
+
+test('the receipts of an erased event verify without the service, and a changed event does not', async () => {
+  const keys = join(directory, 'keys.json');
+  writeFileSync(keys, (await call(service, 'GET', '/.well-known/ves-sequencer', { key: null })).text);
+  const verify = (text: string) => {
+    const file = join(directory, 'event.json');
+    writeFileSync(file, text);
+    const agentKey = Buffer.from(agent.publicKey).toString('hex');
+    const args = [MAIN, 'verify', file, '--keys', keys, '--agent-key', agentKey];
+    const options = { env: { PATH: process.env.PATH } };
+    return new Promise<{ code: number | null; out: string }>((resolve) => {
+      const child = execFile(process.execPath, args, options, (_, out) =>
+        resolve({ code: child.exitCode, out }),
+      );
+    });
+  };
+  for (const { event_id: id } of envelopes.slice(0, 2)) {
+    const path = `/api/v1/ves/events/${id}?${streamQuery(agent)}&receipt=both`;
+    const { text } = await call(service, 'GET', path);
+    expect(text).toContain('"payload_erased":true');
+    const { code, out } = await verify(text);
+    expect([code, out]).toEqual([0, expect.stringContaining('what the payload said: it was erased')]);
+    expect(out).toContain("✓ the agent's key has signed the event");
+    const changed = text.replace(/"payload_plain_hash":"0x../, '"payload_plain_hash":"0x00');
+    expect((await verify(changed)).code).toBe(1);
+    const refilled = text.replace('null,"payload_erased"', '{"made":"up"},"payload_erased"');
+    expect((await verify(refilled)).code).toBe(1);
+  }
+}, 60_000);
 
 test('a stream with erased payloads can be exported, and its import says why it cannot be', async () => {
   const where = ['--tenant-id', agent.tenantId, '--store-id', agent.storeId];
