@@ -137,7 +137,7 @@ describe('a process with another master key', () => {
     const event = agent.event({ payload: { text: SECRET } });
     const refused = await push(stranger, agent, [event]);
     expect(refused.text).not.toContain(SECRET);
-    expect([refused.status, refused.body.code]).toEqual([500, 'ENCRYPTION_ERROR']);
+    expect([refused.status, (refused.body as Json).code]).toEqual([500, 'ENCRYPTION_ERROR']);
     const grpc = grpcOf(stranger);
     const over = grpc.call(v2.Sequencer.method.push, pushMessage(agent, [envelopeMessage(event)]));
     const result = await over.then(
