@@ -15,17 +15,22 @@ type Reader<Request> = (arrival: Arrival) => Request;
 
 /** Makes the readers. @param strictFormat refuse hex without 0x and the like */
 export function createRequestReaders(limits: IngestLimits, strictFormat: boolean): RequestReaders {
-  const ves = {
+  const ves: Record<Codec, Reader<VesRequest>> = {
     json: (arrival) => prepareVesJson(arrival, limits, strictFormat),
     msgpack: createMsgpackReader(limits, strictFormat),
     proto: createVesProtoReader(limits),
-  } as Record<Codec, Reader<VesRequest>>;
-  const legacy = {
+  };
+  // The binary WebSocket carries signed events only.
+  const legacy: Partial<Record<Codec, Reader<LegacyRequest>>> = {
     json: (arrival) => prepareLegacyJson(arrival, limits),
     proto: createLegacyProtoReader(limits),
-  } as Record<Exclude<Codec, 'msgpack'>, Reader<LegacyRequest>>;
+  };
   return {
     readVes: (arrival) => ves[arrival.codec](arrival),
-    readLegacy: (arrival) => legacy[arrival.codec as 'json'](arrival),
+    readLegacy(arrival) {
+      const read = legacy[arrival.codec];
+      if (read === undefined) throw new Error(`legacy events do not come as ${arrival.codec}`);
+      return read(arrival);
+    },
   };
 }

@@ -22,11 +22,11 @@ export function createRenderer(
   identity: SequencerIdentity,
   origin: string,
 ): (request: PreparedRequest) => Rendered {
-  const writers = {
+  const writers: Record<Codec, (request: PreparedRequest, decided: Decided) => string | Uint8Array> = {
     json: createJsonWriter(identity, origin),
     msgpack: createMsgpackWriter(identity, origin),
     proto: renderProto,
-  } as Record<Codec, (request: PreparedRequest, decided: Decided) => string | Uint8Array>;
+  };
   return (request) => {
     const decided = decide(request);
     return {

@@ -16,7 +16,6 @@ import { createTenantSubscriptions } from './tenant-subscription.js';
 interface OpenFeed {
   readonly feed: Feed;
   readonly subscribers: Set<StreamSubscription>;
-  chunks: number;
 }
 
 /**
@@ -110,7 +109,7 @@ export function createSubscriptionHub(
     const known = byName.get(name);
     if (known !== undefined) return known;
     const feed = createFeed(++feedIds, name, { stream, filter, format }, keptMs);
-    const open: OpenFeed = { feed, subscribers: new Set(), chunks: 0 };
+    const open: OpenFeed = { feed, subscribers: new Set() };
     byName.set(name, open);
     byId.set(feed.id, open);
     tail.post({ type: 'open-feed', feed: feed.id, stream, filter, format });
