@@ -23,16 +23,21 @@ export interface Subscribers {
 export function startSubscribers(): Subscribers {
   const thread = new Worker(new URL('./subscriber-thread.js', import.meta.url));
   let onReply: (reply: SubscriberReply) => void = () => {};
-  const failed = (message: string) => onReply({ type: 'failed', message });
+  let ended: string | undefined;
+  const onEnd = (message: string) => {
+    ended ??= message;
+    onReply({ type: 'failed', message: ended });
+  };
   thread.on('message', (reply: SubscriberReply) => onReply(reply));
-  thread.on('error', (error) => failed(error.message));
-  thread.on('exit', () => failed('the thread of the subscribers ended'));
+  thread.on('error', (error) => onEnd(`the thread of the subscribers failed: ${error.stack}`));
+  thread.on('exit', () => onEnd('the thread of the subscribers ended'));
 
   function ask<Type extends SubscriberReply['type']>(
     command: SubscriberCommand,
     type: Type,
   ): Promise<Extract<SubscriberReply, { type: Type }>> {
     return new Promise((resolve, reject) => {
+      if (ended !== undefined) return reject(new Error(ended));
       onReply = (reply) => {
         if (reply.type === type) resolve(reply as Extract<SubscriberReply, { type: Type }>);
         else reject(new Error(reply.type === 'failed' ? reply.message : `answered ${reply.type}`));

@@ -75,7 +75,10 @@ export function createConnection(
   let auth = visitor.auth as AuthContext;
   let checkedAt = openedAt;
 
-  const outbox: Outbox = deps.openOutbox(socket, () => cutSlowConsumer());
+  const outbox: Outbox = deps.openOutbox(socket, {
+    onLost: () => cutSlowConsumer(),
+    onFlushed: () => subscriptions.resume(),
+  });
   const pushes = createPushes({
     ingest,
     lane: visitor.lane,

@@ -9,7 +9,7 @@ import type { AuthContext } from '../auth/context.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import type { Connection } from './connection.js';
 import type { EventsFrames } from './events-frame.js';
-import type { Outbox, Socket } from './outbox.js';
+import type { Outbox, OutboxEvents, Socket } from './outbox.js';
 import type { WebSocketStats } from './stats.js';
 import type { Cursors } from './subscriptions.js';
 
@@ -34,7 +34,7 @@ export interface WebSocketGatewayDeps {
 export interface ConnectionDeps extends WebSocketGatewayDeps {
   readonly stats: WebSocketStats;
   readonly eventsFrames: EventsFrames;
-  openOutbox(socket: Socket, onLost: () => void): Outbox;
+  openOutbox(socket: Socket, events: OutboxEvents): Outbox;
   /** Counts a connection among those of its tenant; undefined: it is one of them now. */
   admit(connection: Connection, auth: AuthContext): ServiceError | undefined;
 }

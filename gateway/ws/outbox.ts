@@ -19,11 +19,18 @@ export interface Outbox {
   stop(): void;
 }
 
+export interface OutboxEvents {
+  /** Frames were dropped: the socket's buffer is full beyond its limit. */
+  onLost(): void;
+  /** What waited has left. When the kernel takes all of it at once, nothing else will tell that there is room again. */
+  onFlushed(): void;
+}
+
 /** Makes outboxes that flush at the end of the turn, all in one go. */
 export function createOutboxes(options: {
   readonly compress: boolean;
   readonly stats: WebSocketStats;
-}): (socket: Socket, onLost: () => void) => Outbox {
+}): (socket: Socket, events: OutboxEvents) => Outbox {
   const { compress, stats } = options;
   let dirty: Outbox[] = [];
 
@@ -33,7 +40,7 @@ export function createOutboxes(options: {
     for (const outbox of now) outbox.flush();
   }
 
-  return (socket, onLost) => {
+  return (socket, { onLost, onFlushed }) => {
     let frames: Uint8Array[] = [];
     let waiting = 0;
     let stalledSince = 0;
@@ -57,8 +64,9 @@ export function createOutboxes(options: {
         socket.cork(() => {
           for (const frame of batch) lost ||= socket.send(frame, true, compress) === 2;
         });
-        if (lost) onLost();
-        else if (stalledSince === 0 && socket.getBufferedAmount() > 0) stalledSince = performance.now();
+        if (lost) return onLost();
+        if (stalledSince === 0 && socket.getBufferedAmount() > 0) stalledSince = performance.now();
+        onFlushed();
       },
       get buffered() {
         return stopped ? 0 : waiting + socket.getBufferedAmount();

@@ -264,6 +264,19 @@ test('many subscribers of a stream each get all of it', async () => {
   }
 }, 60_000);
 
+test('a socket that takes everything at once does not leave its subscription waiting for room', async () => {
+  const agent = await registerAgent(service);
+  await store(agent, 3200);
+  const raw = await openClient(service);
+  // Pages are larger than the limit of 64 KiB, and the kernel’s buffers mostly larger than the pages.
+  for (let id = 1; id <= 30; id++) {
+    raw.send(subscribeFrame(agent, { id, credits: 1_000_000 }));
+    expect((await receive(raw, id, 3200)).at(-1)!.sequence).toBe(3200);
+    raw.send(encodeUnsubscribe(id));
+  }
+  raw.close();
+}, 60_000);
+
 test('a service that stops says where to go on, and closes with 1001', async () => {
   const other = await startTestService({ database: service.database });
   const agent = await registerAgent(other);
