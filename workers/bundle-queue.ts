@@ -13,7 +13,7 @@ export const MIXED_BUNDLE_BYTES = 32 * 1024;
 /** A tenant's turn. */
 const TURN_BYTES = 32 * 1024;
 /** What a request costs beside its bytes. */
-const REQUEST_BYTES = 256;
+export const REQUEST_BYTES = 256;
 
 /** A request with a body of its own. */
 export interface HeldRequest {

@@ -9,7 +9,13 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { createShares, STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
-import { type Bundle, type BundleQueue, createBundleQueue, type HeldRequest } from './bundle-queue.js';
+import {
+  type Bundle,
+  type BundleQueue,
+  createBundleQueue,
+  type HeldRequest,
+  REQUEST_BYTES,
+} from './bundle-queue.js';
 import type { IngestPort, IngestRequest } from './ingest-port.js';
 import {
   CODECS,
@@ -28,6 +34,7 @@ import {
   type VerifyTask,
   type WorkerSetup,
 } from './messages.js';
+import { createReserve } from './reserve.js';
 
 export interface PipelineEvents {
   onStats(partition: number, stats: PartitionStats): void;
@@ -62,7 +69,8 @@ interface Lane {
   underWay: number;
   /** Bundles under way by tenant. */
   readonly tenants: Map<string, number>;
-  requests: number;
+  /** Of the requests bound to it that are not answered. */
+  bytes: number;
 }
 
 /** Starts the threads and resolves when all of them are ready. */
@@ -109,8 +117,9 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     waiting: createBundleQueue(),
     underWay: 0,
     tenants: new Map<string, number>(),
-    requests: 0,
+    bytes: 0,
   }));
+  const reserve = createReserve();
   /** Connections with requests under way: the worker they are bound to, how many, and whose turns they take. */
   const bound = new Map<number, { worker: Lane; requests: number; turns: string }>();
   const channel = new BroadcastChannel(KEY_CACHE_CHANNEL);
@@ -127,11 +136,11 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     if (closing || (!fits && inflightRequests.total > 0)) return false;
     inflightBytes.add(tenant, body.length);
     inflightRequests.add(tenant, 1);
-    const binding = bound.get(lane) ?? { worker: leastBusy(), requests: 0, turns: tenant };
+    const binding = bound.get(lane) ?? { worker: chooseWorker(tenant), requests: 0, turns: tenant };
     bound.set(lane, binding);
     binding.requests++;
     const { worker, turns } = binding;
-    worker.requests++;
+    worker.bytes += body.length + REQUEST_BYTES;
     // The connection's turns, so that its requests stay in order whatever credentials they come with.
     worker.waiting.push(turns, request);
     if (!flushing) {
@@ -141,9 +150,14 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     return true;
   }
 
-  function leastBusy(): Lane {
+  /** The least busy worker the tenant may use. */
+  function chooseWorker(tenant: string): Lane {
+    const keepsFree = reserve.mustLeaveFree(tenant, inflightBytes.held(tenant), performance.now());
     let best = workers[0]!;
-    for (const worker of workers) if (worker.requests < best.requests) best = worker;
+    for (const worker of workers) {
+      if (keepsFree && worker.slot === workers.length - 1) break;
+      if (worker.bytes < best.bytes) best = worker;
+    }
     return best;
   }
 
@@ -187,7 +201,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     bundle.requests.forEach(({ request, body: { length: bodyBytes } }, i) => {
       inflightBytes.remove(tenantOf(request), bodyBytes);
       inflightRequests.remove(tenantOf(request), 1);
-      worker.requests--;
+      worker.bytes -= bodyBytes + REQUEST_BYTES;
       release(request.lane);
       const error = errorsByRequest.get(i);
       if (!result) request.reply({ ok: false, error: { code: 'TIMEOUT', message: LOST_BUNDLE } });
