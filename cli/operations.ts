@@ -36,7 +36,7 @@ export async function startOperations(deps: {
     config.tracing && (await startOpenTelemetry(config.tracing, { version, instanceId }));
   let metrics: GatewayMetrics | undefined;
 
-  const pool = createPoolMonitor(deps.pool, config.database.connectionsMax, {
+  const pool = createPoolMonitor(deps.pool, config.database, {
     onAcquired: (ms) => metrics?.observeAcquisition(ms),
     onDone: (startedAt, failed) => metrics?.observeQuery((performance.now() - startedAt) / 1000, failed),
     ...(tracing && { onStart: () => traceStatement(tracing) }),

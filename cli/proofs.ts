@@ -31,9 +31,9 @@ export function startProofs(deps: {
   readonly log: Logger;
 }) {
   const { config, database, sql, identity, breakers, log } = deps;
-  const { origin, threads, witnesses, witnessQuorum, notaryIntervalMs } = config.transparency;
-  const { statementTimeoutMs, lockTimeoutMs } = config.database;
-  const pool = createProofPool({ database, statementTimeoutMs, lockTimeoutMs }, threads);
+  const { origin, threads, witnesses, witnessQuorum, notaryIntervalMs, leaderElection } = config.transparency;
+  const { applicationName, session } = config.database;
+  const pool = createProofPool({ database, applicationName, session }, threads);
   const { logs, commitments } = pool;
 
   const report = (level: 'info' | 'warn' | 'error', message: string, details: object) =>
@@ -50,12 +50,14 @@ export function startProofs(deps: {
     guard: (name, call, failed) =>
       breakers.of(name, { ...DEFAULT_BREAKER, slowCallMs: SLOW_WITNESS_MS }).run(call, failed),
   });
-  const leadership = createLeadership(database, BACKGROUND_LOCK, 'stateset-sequencer background');
+  const leadership = leaderElection
+    ? createLeadership(database, BACKGROUND_LOCK, `${applicationName} background`)
+    : undefined;
   const loop = createTransparencyLoop({
     ...transparency,
     log: report,
     intervalMs: notaryIntervalMs,
-    leadership,
+    ...(leadership && { leadership }),
   });
   const { eventsMax, intervalMs } = config.commitments;
   const committing = startCommitmentLoop(
@@ -66,7 +68,7 @@ export function startProofs(deps: {
 
   return {
     /** Whether this process does the background work. */
-    leads: () => leadership.leads,
+    leads: () => leadership?.leads ?? true,
     commitments,
     transparency,
     async stop(): Promise<void> {

@@ -9,6 +9,7 @@ import { type Config, configWarnings } from '../engine/config/index.js';
 import { connectDatabase, type DatabaseTarget, type Sql } from '../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
 import { migrate } from '../engine/store/migrate.js';
+import { gatePool } from '../engine/store/pool-gate.js';
 import { waitForDatabase } from '../engine/store/wait-for-database.js';
 import { createGateway, type GatewayStat } from '../gateway/index.js';
 import type { PartitionStats } from '../workers/messages.js';
@@ -57,17 +58,17 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
   };
   try {
     const database = await openDatabase(given, log, onFatal, undo);
-    const openPool = (max: number, applicationName: string) => {
+    const { session, applicationName, acquireTimeoutMs } = given.database;
+    const openPool = (max: number, task = '') => {
       const pool = connectDatabase(database, {
+        ...session,
         max,
-        applicationName,
-        statementTimeoutMs: given.database.statementTimeoutMs,
-        lockTimeoutMs: given.database.lockTimeoutMs,
+        applicationName: `${applicationName}${task}`,
       });
       undo.push(() => pool.end({ timeout: 2 }));
       return pool;
     };
-    const pool = openPool(given.database.connectionsMax, 'stateset-sequencer');
+    const pool = openPool(given.database.connectionsMax);
     await waitForDatabase(pool, {
       retriesMax: given.database.startupRetriesMax,
       retryDelayMs: given.database.startupRetryDelayMs,
@@ -91,7 +92,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
     const vault = await openServiceVault(sql, config.encryption, log);
     vault.attach(sql);
 
-    const backgroundSql = openPool(BACKGROUND_CONNECTIONS, 'stateset-sequencer background');
+    const backgroundSql = openPool(BACKGROUND_CONNECTIONS, ' background');
     const partitions = new Map<number, PartitionStats>();
     let gateway: ReturnType<typeof createGateway> | undefined;
     const pipeline = await createPipeline(
@@ -129,7 +130,10 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       httpGuide: () => (existsSync(HTTP_GUIDE) ? readFileSync(HTTP_GUIDE, 'utf8') : ''),
       sql,
       // Reads may be slow and many; credentials must be known before anything else happens.
-      authSql: openPool(AUTH_CONNECTIONS, 'stateset-sequencer auth'),
+      authSql: gatePool(openPool(AUTH_CONNECTIONS, ' auth'), {
+        connectionsMax: AUTH_CONNECTIONS,
+        acquireTimeoutMs,
+      }).sql,
       ingest: pipeline,
       ...streams,
       ...openReplica(config, undo, vault),
@@ -162,15 +166,10 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
 function openReplica({ database }: Config, undo: (() => unknown)[], vault: ServiceVault): { readSql?: Sql } {
   const { replica } = database;
   if (replica === undefined) return {};
-  const readSql = connectDatabase(
-    { url: replica.url },
-    {
-      max: replica.connectionsMax,
-      applicationName: replica.applicationName,
-      statementTimeoutMs: replica.statementTimeoutMs,
-    },
-  );
-  undo.push(() => readSql.end({ timeout: 2 }));
+  const { url, connectionsMax: max, applicationName, session } = replica;
+  const pool = connectDatabase({ url }, { ...session, max, applicationName });
+  undo.push(() => pool.end({ timeout: 2 }));
+  const readSql = gatePool(pool, replica).sql;
   vault.attach(readSql);
   return { readSql };
 }

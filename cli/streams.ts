@@ -39,7 +39,8 @@ export async function startStreams(deps: {
     {
       database,
       instanceId,
-      statementTimeoutMs: config.database.statementTimeoutMs,
+      applicationName: config.database.applicationName,
+      session: config.database.session,
       encryption: config.encryption,
     },
     config.sequencer.partitions,

@@ -10,12 +10,18 @@ import type { Sql } from '../engine/store/connection.js';
 import type { KeyCacheMessage } from './messages.js';
 import { isUsablePublicKey } from './native-crypto.js';
 
-/** How long an entry lives when nothing is heard of it. */
-const TTL_MS = 60_000;
-/** How long it lives while notifications may be missed. */
+/** How long an entry lives while notifications may be missed. */
 const TTL_UNTRUSTED_MS = 1_000;
 /** Keys asked for in one query. */
 const LOAD_MAX = 1_000;
+
+/** Of a cache of keys or policies. */
+export interface KeyCacheLimits {
+  /** Most entries (L8). */
+  readonly max: number;
+  /** How long an entry lives when nothing is heard of it, in milliseconds. */
+  readonly ttlMs: number;
+}
 
 /** A key as the judge needs it. */
 export type CachedKey =
@@ -50,9 +56,9 @@ export function keyProblem(key: CachedKey, nowMicros: number): string | undefine
   return status === 'active' ? undefined : KEY_INVALID_TEXT[status];
 }
 
-export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache {
-  const cache = new LRUCache<string, CachedKey>({ max: entriesMax, ttl: TTL_MS, ttlAutopurge: false });
-  let ttl = TTL_MS;
+export function createAgentKeyCache(sql: Sql, limits: KeyCacheLimits): AgentKeyCache {
+  const cache = new LRUCache<string, CachedKey>({ max: limits.max, ttl: limits.ttlMs, ttlAutopurge: false });
+  let ttl = limits.ttlMs;
   /** Counts forgettings: what was read before one must not be stored after it. */
   let forgotten = 0;
 
@@ -109,7 +115,7 @@ export function createAgentKeyCache(sql: Sql, entriesMax: number): AgentKeyCache
           cache.clear();
           return;
         case 'trust':
-          ttl = message.trusted ? TTL_MS : TTL_UNTRUSTED_MS;
+          ttl = message.trusted ? limits.ttlMs : Math.min(limits.ttlMs, TTL_UNTRUSTED_MS);
           forgotten++;
           cache.clear();
       }

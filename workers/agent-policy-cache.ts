@@ -5,10 +5,10 @@
 import { LRUCache } from 'lru-cache';
 import { type AgentPolicy, findAgentPolicies } from '../engine/access/index.js';
 import type { Sql } from '../engine/store/connection.js';
+import type { KeyCacheLimits } from './agent-key-cache.js';
 import type { KeyCacheMessage } from './messages.js';
 
-/** How long an entry lives when nothing is heard of it, and while notifications may be missed. */
-const TTL_MS = 60_000;
+/** How long an entry lives while notifications may be missed. */
 const TTL_UNTRUSTED_MS = 1_000;
 /** Agents asked for in one query. */
 const LOAD_MAX = 1_000;
@@ -31,9 +31,9 @@ export const policyName = ({ tenant, agent }: PolicyAgent): string => `policy/${
 
 type Entry = { readonly policy: AgentPolicy | undefined };
 
-export function createAgentPolicyCache(sql: Sql, entriesMax: number): AgentPolicyCache {
-  const cache = new LRUCache<string, Entry>({ max: entriesMax, ttl: TTL_MS, ttlAutopurge: false });
-  let ttl = TTL_MS;
+export function createAgentPolicyCache(sql: Sql, limits: KeyCacheLimits): AgentPolicyCache {
+  const cache = new LRUCache<string, Entry>({ max: limits.max, ttl: limits.ttlMs, ttlAutopurge: false });
+  let ttl = limits.ttlMs;
   /** Counts forgettings: what was read before one must not be stored after it. */
   let forgotten = 0;
 
@@ -70,7 +70,8 @@ export function createAgentPolicyCache(sql: Sql, entriesMax: number): AgentPolic
         cache.delete(message.key);
         return;
       }
-      if (message.type === 'trust') ttl = message.trusted ? TTL_MS : TTL_UNTRUSTED_MS;
+      if (message.type === 'trust')
+        ttl = message.trusted ? limits.ttlMs : Math.min(limits.ttlMs, TTL_UNTRUSTED_MS);
       forgotten++;
       cache.clear();
     },

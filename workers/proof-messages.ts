@@ -1,7 +1,7 @@
 /** What travels between the main thread and the proof workers: calls of the engine's proof services, and their answers. */
 import type { CommitmentService } from '../engine/commitments/index.js';
 import type { ErrorCode } from '../engine/errors/index.js';
-import type { DatabaseTarget } from '../engine/store/connection.js';
+import type { DatabaseTarget, SessionLimits } from '../engine/store/connection.js';
 import type { LogService } from '../engine/transparency/log-service.js';
 
 /** The services that run in the proof workers. */
@@ -16,8 +16,9 @@ export const PROOF_CONNECTIONS = 4;
 /** `workerData` of a proof worker. */
 export interface ProofSetup {
   readonly database: DatabaseTarget;
-  readonly statementTimeoutMs: number;
-  readonly lockTimeoutMs: number;
+  /** Of its connections, without the thread. */
+  readonly applicationName: string;
+  readonly session: SessionLimits;
 }
 
 /** One call of a service's method. */

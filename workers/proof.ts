@@ -22,12 +22,11 @@ import { nameThread } from './thread-name.js';
 nameThread(`proof-${threadId}`);
 surviveLostSessions();
 
-const { database, statementTimeoutMs, lockTimeoutMs } = workerData as ProofSetup;
+const { database, applicationName, session } = workerData as ProofSetup;
 const sql = connectDatabase(database, {
+  ...session,
   max: PROOF_CONNECTIONS,
-  applicationName: `stateset-sequencer proof ${threadId}`,
-  statementTimeoutMs,
-  lockTimeoutMs,
+  applicationName: `${applicationName} proof ${threadId}`,
 });
 const services: ProofServices = {
   logs: createLogService({ sql, sha256: sha256Into }),

@@ -54,8 +54,9 @@ const keyVersion = () => identity.keyVersion;
 const store = createGroupStore({
   target: database,
   partition: { partitions, partition, ownerId: instanceId, leaseMs: LEASE_MS },
+  applicationName: config.database.applicationName,
   commitTimeoutMs,
-  lockTimeoutMs: config.database.lockTimeoutMs,
+  lockTimeoutMs: config.database.session.lockTimeoutMs,
   sequencerId: identity.id,
   sha256: sha256Into,
 });

@@ -1,7 +1,7 @@
 /** What the tail's thread and the partitions' threads say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../engine/config/index.js';
-import type { DatabaseTarget } from '../engine/store/connection.js';
+import type { DatabaseTarget, SessionLimits } from '../engine/store/connection.js';
 import type { CommittedPiece } from '../engine/subscriptions/index.js';
 
 /** Database connections of the tail besides the one that listens. */
@@ -10,7 +10,9 @@ export const TAIL_CONNECTIONS = 4;
 /** `workerData` of the tail's thread. */
 export interface TailSetup {
   readonly database: DatabaseTarget;
-  readonly statementTimeoutMs: number;
+  /** Of its connections, without the thread. */
+  readonly applicationName: string;
+  readonly session: SessionLimits;
   /** Unset: payloads are in clear text. */
   readonly encryption?: Config['encryption'];
   readonly instanceId: string;

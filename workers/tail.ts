@@ -31,10 +31,10 @@ nameThread('tail');
 surviveLostSessions();
 
 const sql = connectDatabase(setup.database, {
+  ...setup.session,
   max: TAIL_CONNECTIONS,
-  applicationName: 'stateset-sequencer tail',
+  applicationName: `${setup.applicationName} tail`,
   pipelining: false,
-  statementTimeoutMs: setup.statementTimeoutMs,
 });
 
 const vault = setup.encryption && openVault(sql, setup.encryption);

@@ -62,13 +62,13 @@ const { config, identity } = setup;
 const partitions = config.sequencer.partitions;
 
 const sql = connectDatabase(setup.database, {
+  ...config.database.session,
   max: 2,
-  applicationName: `stateset-sequencer verify ${threadId}`,
-  statementTimeoutMs: config.database.statementTimeoutMs,
+  applicationName: `${config.database.applicationName} verify ${threadId}`,
 });
-const keys = createAgentKeyCache(sql, config.auth.agentKeyCacheMax);
+const keys = createAgentKeyCache(sql, config.auth.agentKeyCache);
 const { readVes, readLegacy } = createRequestReaders(config.limits, config.sequencer.strictFormat);
-const policies = createAgentPolicyCache(sql, config.auth.agentKeyCacheMax);
+const policies = createAgentPolicyCache(sql, config.auth.agentKeyCache);
 const judge = createJudge();
 const vault = openVault(sql, config.encryption);
 const render = createRenderer(identity, config.transparency.origin);

@@ -128,7 +128,7 @@ export async function onDatabase<Result>(
     const sql = connectDatabase(database.target, {
       max: CONNECTIONS,
       applicationName: 'stateset-sequencer admin',
-      lockTimeoutMs: config.database.lockTimeoutMs,
+      lockTimeoutMs: config.database.session.lockTimeoutMs,
     });
     try {
       const vault = openVault(sql, config.encryption);

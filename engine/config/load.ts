@@ -115,7 +115,7 @@ function toConfig(env: Environment, machine: Machine) {
       slowConsumerMs: env.SLOW_CONSUMER_SECS * SECOND,
     },
     grpc: {
-      enabled: env.GRPC_ENABLED,
+      enabled: env.GRPC_ENABLED ?? !env.GRPC_DISABLED,
       host: env.GRPC_HOST ?? env.HOST,
       port: env.GRPC_PORT ?? (env.PORT === 0 ? 0 : Math.min(env.PORT + 1, 65535)),
       requestTimeoutMs: env.GRPC_REQUEST_TIMEOUT_SECS * SECOND,
@@ -164,9 +164,18 @@ function toConfig(env: Environment, machine: Machine) {
       dataDir: resolve(env.DATA_DIR),
       /** `undefined`: the embedded server in `dataDir`. */
       url: env.DATABASE_URL,
+      applicationName: env.DB_APPLICATION_NAME,
       connectionsMax: env.MAX_DB_CONNECTIONS,
-      statementTimeoutMs: env.DB_STATEMENT_TIMEOUT_MS,
-      lockTimeoutMs: env.DB_LOCK_TIMEOUT_MS,
+      /** For requests; 0: no limit. */
+      acquireTimeoutMs: env.DB_ACQUIRE_TIMEOUT_MS,
+      /** Of every connection but those of the partitions; 0: no limit. */
+      session: {
+        statementTimeoutMs: env.DB_STATEMENT_TIMEOUT_MS,
+        lockTimeoutMs: env.DB_LOCK_TIMEOUT_MS,
+        idleInTransactionTimeoutMs: env.DB_IDLE_IN_TX_TIMEOUT_MS,
+        idleTimeoutSecs: env.DB_IDLE_TIMEOUT_SECS,
+        lifetimeMaxSecs: env.DB_MAX_LIFETIME_SECS,
+      },
       startupRetriesMax: env.DB_STARTUP_MAX_RETRIES,
       startupRetryDelayMs: env.DB_STARTUP_RETRY_DELAY_SECS * SECOND,
       migrateOnStartup: env.DB_MIGRATE_ON_STARTUP,
@@ -177,8 +186,13 @@ function toConfig(env: Environment, machine: Machine) {
           : {
               url: env.READ_DATABASE_URL,
               connectionsMax: env.READ_MAX_DB_CONNECTIONS ?? env.MAX_DB_CONNECTIONS,
-              statementTimeoutMs: env.READ_DB_STATEMENT_TIMEOUT_MS ?? env.DB_STATEMENT_TIMEOUT_MS,
-              applicationName: env.READ_DB_APPLICATION_NAME,
+              acquireTimeoutMs: env.READ_DB_ACQUIRE_TIMEOUT_MS ?? env.DB_ACQUIRE_TIMEOUT_MS,
+              session: {
+                statementTimeoutMs: env.READ_DB_STATEMENT_TIMEOUT_MS ?? env.DB_STATEMENT_TIMEOUT_MS,
+                idleTimeoutSecs: env.READ_DB_IDLE_TIMEOUT_SECS ?? env.DB_IDLE_TIMEOUT_SECS,
+                lifetimeMaxSecs: env.READ_DB_MAX_LIFETIME_SECS ?? env.DB_MAX_LIFETIME_SECS,
+              },
+              applicationName: env.READ_DB_APPLICATION_NAME ?? `${env.DB_APPLICATION_NAME}-read`,
             },
       /** Bytes; embedded server only. */
       sharedBuffers: env.PG_SHARED_BUFFERS ?? defaultSharedBuffers(machine),
@@ -188,7 +202,8 @@ function toConfig(env: Environment, machine: Machine) {
       bootstrapAdminApiKey: env.BOOTSTRAP_ADMIN_API_KEY,
       apiKeyCacheTtlMs: env.API_KEY_CACHE_TTL_SECS * SECOND,
       requireKeyPossession: env.REQUIRE_KEY_POP,
-      agentKeyCacheMax: env.AGENT_KEY_CACHE_MAX,
+      /** Of each verify worker. */
+      agentKeyCache: { max: env.CACHE_AGENT_KEY_MAX, ttlMs: env.CACHE_AGENT_KEY_TTL_SECS * SECOND },
       tokens: {
         secret: env.JWT_SECRET,
         keySetUrl: env.JWKS_URL,
@@ -241,6 +256,8 @@ function toConfig(env: Environment, machine: Machine) {
       notaryIntervalMs: env.NOTARY_INTERVAL_SECS * SECOND,
       witnesses: env.LOG_WITNESSES ?? [],
       witnessQuorum: env.LOG_WITNESS_QUORUM ?? env.LOG_WITNESSES?.length ?? 0,
+      /** Otherwise every process does the background work. */
+      leaderElection: env.WORKER_LEADER_ELECTION,
       threads: env.PROOF_THREADS,
     },
     commitments: {

@@ -69,10 +69,17 @@ export const EnvironmentSchema = z
       accepts: count(1, 3600),
     }),
 
-    GRPC_ENABLED: setting(parse.flag().default(true), {
+    GRPC_ENABLED: setting(parse.flag().optional(), {
       section: 'Network',
       description: 'Whether gRPC is served.',
       accepts: FLAG,
+      defaultText: 'true',
+    }),
+    GRPC_DISABLED: setting(parse.flag().optional(), {
+      section: 'Network',
+      description: 'The opposite of `GRPC_ENABLED`, for those who are used to it; set one of them.',
+      accepts: FLAG,
+      defaultText: 'unset: `GRPC_ENABLED`',
     }),
     GRPC_HOST: setting(parse.text(253).refine(isListenAddress).optional(), {
       section: 'Network',
@@ -245,6 +252,29 @@ export const EnvironmentSchema = z
       description: 'Connections for reads and administration. Each partition holds one more for its commits.',
       accepts: count(2, 1000),
     }),
+    DB_APPLICATION_NAME: setting(parse.token(1, 40).default('stateset-sequencer'), {
+      section: 'Storage',
+      description:
+        'Name of the service’s connections in `pg_stat_activity`; those with a special task have its name behind it.',
+      accepts: '1 to 40 printable ASCII characters without spaces',
+    }),
+    DB_ACQUIRE_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).default(10_000), {
+      section: 'Storage',
+      description:
+        'Milliseconds for which a request waits for a free connection, then it is answered `503 OVERLOADED`; 0 for ever.',
+      accepts: count(0, 3_600_000),
+    }),
+    DB_IDLE_TIMEOUT_SECS: setting(parse.integer(0, 86_400).default(600), {
+      section: 'Storage',
+      description: 'Seconds after which a connection that is not used is closed; 0 for never.',
+      accepts: count(0, 86_400),
+    }),
+    DB_MAX_LIFETIME_SECS: setting(parse.integer(0, 604_800).default(3600), {
+      section: 'Storage',
+      description:
+        'Seconds after which a connection is replaced at the latest, each at random in the second half of that time; 0 for never. Partitions keep theirs.',
+      accepts: count(0, 604_800),
+    }),
     DB_STATEMENT_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).default(30_000), {
       section: 'Storage',
       description: 'Milliseconds after which the database gives up a statement; 0 for never.',
@@ -253,6 +283,12 @@ export const EnvironmentSchema = z
     DB_LOCK_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).default(10_000), {
       section: 'Storage',
       description: 'Milliseconds after which a statement stops waiting for a lock; 0 for never.',
+      accepts: count(0, 3_600_000),
+    }),
+    DB_IDLE_IN_TX_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).default(60_000), {
+      section: 'Storage',
+      description:
+        'Milliseconds after which the database ends a session that sits in an open transaction; 0 for never.',
       accepts: count(0, 3_600_000),
     }),
     DB_STARTUP_MAX_RETRIES: setting(parse.integer(0, 10_000).default(10), {
@@ -290,16 +326,35 @@ export const EnvironmentSchema = z
       accepts: count(1, 1000),
       defaultText: '`MAX_DB_CONNECTIONS`',
     }),
+    READ_DB_ACQUIRE_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).optional(), {
+      section: 'Storage',
+      description: 'Milliseconds for which a request waits for a free connection to the replica; 0 for ever.',
+      accepts: count(0, 3_600_000),
+      defaultText: '`DB_ACQUIRE_TIMEOUT_MS`',
+    }),
+    READ_DB_IDLE_TIMEOUT_SECS: setting(parse.integer(0, 86_400).optional(), {
+      section: 'Storage',
+      description: 'Seconds after which a connection to the replica that is not used is closed; 0 for never.',
+      accepts: count(0, 86_400),
+      defaultText: '`DB_IDLE_TIMEOUT_SECS`',
+    }),
+    READ_DB_MAX_LIFETIME_SECS: setting(parse.integer(0, 604_800).optional(), {
+      section: 'Storage',
+      description: 'Seconds after which a connection to the replica is replaced at the latest; 0 for never.',
+      accepts: count(0, 604_800),
+      defaultText: '`DB_MAX_LIFETIME_SECS`',
+    }),
     READ_DB_STATEMENT_TIMEOUT_MS: setting(parse.integer(0, 3_600_000).optional(), {
       section: 'Storage',
       description: 'Milliseconds after which the replica gives up a statement; 0 for never.',
       accepts: count(0, 3_600_000),
       defaultText: '`DB_STATEMENT_TIMEOUT_MS`',
     }),
-    READ_DB_APPLICATION_NAME: setting(parse.token(1, 63).default('stateset-sequencer-read'), {
+    READ_DB_APPLICATION_NAME: setting(parse.token(1, 63).optional(), {
       section: 'Storage',
       description: 'Name of the connections to the replica in its `pg_stat_activity`.',
       accepts: '1 to 63 printable ASCII characters without spaces',
+      defaultText: '`DB_APPLICATION_NAME` with `-read`',
     }),
     PG_SHARED_BUFFERS: setting(parse.byteSize(16 * MIB, 256 * GIB).optional(), {
       section: 'Storage',
@@ -568,6 +623,12 @@ export const EnvironmentSchema = z
       description: 'Seconds after which fewer events are committed as well.',
       accepts: count(1, 86_400),
     }),
+    WORKER_LEADER_ELECTION: setting(parse.flag().default(true), {
+      section: 'Proofs',
+      description:
+        'Whether only one of several processes on a database notarises, asks witnesses and writes tiles. Without, each does, which costs double work and changes no result: for databases behind a pooler that shares sessions, where the advisory lock that chooses the one does not hold.',
+      accepts: FLAG,
+    }),
     PROOF_THREADS: setting(parse.integer(1, 64).default(1), {
       section: 'Proofs',
       description:
@@ -649,10 +710,16 @@ export const EnvironmentSchema = z
         'Seconds for which a looked-up API key is remembered. Changes reach every process within a second whatever this is.',
       accepts: count(0, 86_400),
     }),
-    AGENT_KEY_CACHE_MAX: setting(parse.integer(1, 10_000_000).default(100_000), {
+    CACHE_AGENT_KEY_MAX: setting(parse.integer(1, 10_000_000).default(100_000), {
       section: 'Limits',
-      description: "Agents' public keys kept in memory.",
+      description: 'Agents’ public keys kept in memory by each verify worker, and as many of their policies.',
       accepts: count(1, 10_000_000),
+    }),
+    CACHE_AGENT_KEY_TTL_SECS: setting(parse.integer(1, 86_400).default(60), {
+      section: 'Limits',
+      description:
+        'Seconds for which they are kept. Changes reach every process within a second whatever this is.',
+      accepts: count(1, 86_400),
     }),
 
     CACHE_COMMITMENT_MAX: setting(parse.integer(1, 10_000_000).default(1000), {
@@ -801,6 +868,8 @@ export const EnvironmentSchema = z
           'must ask for sslmode=require or stronger, because it names another host (or set ALLOW_INSECURE_LOCAL_DB=true on a trusted network)',
         );
     }
+    if (env.GRPC_ENABLED !== undefined && env.GRPC_DISABLED !== undefined)
+      refuse('GRPC_DISABLED', 'must not be set together with GRPC_ENABLED');
     if ((env.GRPC_TLS_CERT === undefined) !== (env.GRPC_TLS_KEY === undefined))
       refuse(
         env.GRPC_TLS_CERT === undefined ? 'GRPC_TLS_CERT' : 'GRPC_TLS_KEY',

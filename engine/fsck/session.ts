@@ -78,7 +78,7 @@ export async function exportSnapshot(
 const connect = (target: DatabaseTarget, name: string): CommitterConnection =>
   openCommitterConnection(target, {
     applicationName: `stateset-sequencer fsck ${name}`,
-    lifetimeMaxSecs: null,
+    lifetimeMaxSecs: 0,
   });
 
 async function beginTransaction(sql: Sql): Promise<void> {

@@ -16,21 +16,27 @@ export type Sql = postgres.Sql<{ bigint: bigint }>;
 /** Inside `sql.begin(...)`. */
 export type TransactionSql = postgres.TransactionSql<{ bigint: bigint }>;
 
-export type ConnectOptions = {
-  /** Most connections of this pool; they are opened on demand. */
-  readonly max: number;
-  /** Seen in `pg_stat_activity`. */
-  readonly applicationName: string;
+/** How long things may last in the sessions of a pool. */
+export type SessionLimits = {
   /** The server gives up a statement after this time; 0 or unset: never. */
   readonly statementTimeoutMs?: number;
   /** The server gives up waiting for a lock after this time; 0 or unset: never. */
   readonly lockTimeoutMs?: number;
-  /** The server ends a session that sits in an open transaction for this long; unset: the server's default. */
+  /** The server ends a session that sits in an open transaction for this long; 0 or unset: the server's default. */
   readonly idleInTransactionTimeoutMs?: number;
+  /** Connections that were not used for this long are closed; 0 or unset: never. */
+  readonly idleTimeoutSecs?: number;
+  /** Connections are replaced at a random age between half of this and all of it; 0: never. Unset: an hour. */
+  readonly lifetimeMaxSecs?: number;
+};
+
+export type ConnectOptions = SessionLimits & {
+  /** Most connections of this pool; they are opened on demand. */
+  readonly max: number;
+  /** Seen in `pg_stat_activity`. */
+  readonly applicationName: string;
   /** Unset: 10 s. */
   readonly connectTimeoutMs?: number;
-  /** Connections are replaced at this age; `null` keeps them for good. Unset: the driver's 30 to 60 minutes, at random. */
-  readonly lifetimeMaxSecs?: number | null;
   /**
    * `false`: a connection gets its next statement only when the one before is over. Needed where statements read with COPY: the driver
    * would send others in between, and they fail with COPY_IN_PROGRESS. Unset: true.
@@ -43,6 +49,7 @@ export type ConnectOptions = {
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const LIFETIME_SECS = 3600;
 
 /**
  * Opens a pool. Nothing is sent until the first query.
@@ -59,14 +66,16 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export const connectDatabase = (target: DatabaseTarget, options: ConnectOptions): Sql => {
   const endpoint = 'url' in target ? fromUrl(target.url) : fromSocket(target);
-  const { onNotice, onClose, lifetimeMaxSecs } = options;
+  const { onNotice, onClose, idleTimeoutSecs = 0, lifetimeMaxSecs = LIFETIME_SECS } = options;
   return postgres({
     ...endpoint,
     max: options.max,
     prepare: true,
     fetch_types: true,
     connect_timeout: Math.ceil((options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) / 1000),
-    ...(lifetimeMaxSecs === undefined ? {} : { max_lifetime: lifetimeMaxSecs }),
+    idle_timeout: idleTimeoutSecs,
+    // Asked once per connection: a pool that was opened at once is not closed at once.
+    max_lifetime: (() => lifetimeMaxSecs * (0.5 + Math.random() / 2)) as unknown as number,
     onnotice: onNotice ?? (() => {}),
     ...(options.pipelining === false ? { max_pipeline: 0 } : {}),
     ...(onClose ? { onclose: () => onClose() } : {}),

@@ -30,6 +30,8 @@ import { createCounters, lockStreams } from './stream-locks.js';
 export interface GroupStoreOptions {
   readonly target: DatabaseTarget;
   readonly partition: PartitionRef;
+  /** Of the connection, without the partition; unset: `stateset-sequencer`. */
+  readonly applicationName?: string;
   /** Longest wait for any step of a transaction, in milliseconds. */
   readonly commitTimeoutMs: number;
   readonly lockTimeoutMs: number;
@@ -53,7 +55,7 @@ interface Session {
 }
 
 export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore {
-  const { partition, commitTimeoutMs, sha256 } = options;
+  const { partition, commitTimeoutMs, sha256, applicationName = 'stateset-sequencer' } = options;
   const hashNode = createNodeHasher(sha256, Buffer.allocUnsafeSlow(65));
   const contentDigest = createContentDigest(sha256);
   const rootOf = (frontier: Frontier) => frontierRoot(frontier, hashNode, sha256);
@@ -69,10 +71,10 @@ export function createGroupStore(options: GroupStoreOptions): PostgresGroupStore
     if (session) return session;
     void connection?.end(0);
     const own = openCommitterConnection(options.target, {
-      applicationName: `stateset-sequencer partition ${partition.partition}`,
+      applicationName: `${applicationName} partition ${partition.partition}`,
       lockTimeoutMs: options.lockTimeoutMs,
       statementTimeoutMs: commitTimeoutMs,
-      lifetimeMaxSecs: null,
+      lifetimeMaxSecs: 0,
       onClose: () => {
         if (session?.connection === own) session = undefined;
       },

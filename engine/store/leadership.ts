@@ -19,7 +19,7 @@ export interface Leadership {
  */
 export function createLeadership(target: DatabaseTarget, key: bigint, applicationName: string): Leadership {
   // One connection for good: the lock lives and dies with it.
-  const sql = connectDatabase(target, { max: 1, applicationName, lifetimeMaxSecs: null });
+  const sql = connectDatabase(target, { max: 1, applicationName, lifetimeMaxSecs: 0 });
   let session: number | undefined;
   return {
     async holds() {

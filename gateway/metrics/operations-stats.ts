@@ -22,11 +22,7 @@ export const poolStats = (pool: PoolStatus): GatewayStat[] => [
     Math.round(pool.utilization * 100),
   ),
   counter('pool_slow_acquisitions', 'Connections waited for longer than 100 ms', pool.slowAcquisitions),
-  counter(
-    'pool_timed_out_acquisitions',
-    'Connections waited for longer than 30 s',
-    pool.timedOutAcquisitions,
-  ),
+  counter('pool_timed_out_acquisitions', 'Waits for a connection given up', pool.timedOutAcquisitions),
   gauge('db_connections', 'Connections of the pool in use', pool.active),
   gauge('db_pool_size', 'Most connections of the pool', pool.connectionsMax),
   gauge('db_pool_idle', 'Connections of the pool that are free', pool.idle),

@@ -105,6 +105,48 @@ describe('configuration', () => {
     expect(key).toEqual(new Uint8Array(32).fill(0xab));
   });
 
+  test('knows the connections’ limits, and gives the replica those of the primary unless told otherwise', () => {
+    const primary = {
+      DB_ACQUIRE_TIMEOUT_MS: '250',
+      DB_IDLE_TIMEOUT_SECS: '5',
+      DB_MAX_LIFETIME_SECS: '60',
+      DB_IDLE_IN_TX_TIMEOUT_MS: '700',
+      DB_APPLICATION_NAME: 'ours',
+      DATABASE_URL: 'postgres://localhost/x',
+      READ_DATABASE_URL: 'postgres://localhost/y',
+    };
+    const { database } = load(primary);
+    expect(database).toMatchObject({
+      applicationName: 'ours',
+      acquireTimeoutMs: 250,
+      session: { idleTimeoutSecs: 5, lifetimeMaxSecs: 60, idleInTransactionTimeoutMs: 700 },
+      replica: {
+        applicationName: 'ours-read',
+        acquireTimeoutMs: 250,
+        session: { idleTimeoutSecs: 5, lifetimeMaxSecs: 60 },
+      },
+    });
+    const own = {
+      READ_DB_ACQUIRE_TIMEOUT_MS: '0',
+      READ_DB_IDLE_TIMEOUT_SECS: '6',
+      READ_DB_MAX_LIFETIME_SECS: '0',
+    };
+    expect(load({ ...primary, ...own }).database.replica).toMatchObject({
+      acquireTimeoutMs: 0,
+      session: { idleTimeoutSecs: 6, lifetimeMaxSecs: 0 },
+    });
+  });
+
+  test('takes gRPC to be switched off under either name, not under both', () => {
+    expect(load({}).grpc.enabled).toBe(true);
+    expect(load({ GRPC_DISABLED: 'true' }).grpc.enabled).toBe(false);
+    expect(load({ GRPC_DISABLED: 'false' }).grpc.enabled).toBe(true);
+    expect(load({ GRPC_ENABLED: 'false' }).grpc.enabled).toBe(false);
+    expect(problemsOf({ GRPC_ENABLED: 'true', GRPC_DISABLED: 'true' })).toEqual([
+      'GRPC_DISABLED must not be set together with GRPC_ENABLED',
+    ]);
+  });
+
   test('lists every bad setting at once, with what it accepts, and rules between settings too', () => {
     expect(
       problemsOf({

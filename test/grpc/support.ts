@@ -92,7 +92,12 @@ export async function startTestGrpc(env: Record<string, string> = {}): Promise<T
     { onStats: () => {}, onLog: () => {}, onFatal: fatal },
   );
   const tail = await startTail(
-    { database: database.target, statementTimeoutMs: 10_000, instanceId },
+    {
+      database: database.target,
+      applicationName: 'grpc-test',
+      session: { statementTimeoutMs: 10_000 },
+      instanceId,
+    },
     config.sequencer.partitions,
     pipeline.connectTail,
     { onLog: () => {}, onFatal: fatal },

@@ -16,7 +16,12 @@ afterAll(async () => {
 
 function monitored(listeners: Parameters<typeof createPoolMonitor>[2] = {}) {
   let nowMs = 0;
-  const monitor = createPoolMonitor(pool, 2, listeners, () => nowMs);
+  const monitor = createPoolMonitor(
+    pool,
+    { connectionsMax: 2, acquireTimeoutMs: 300 },
+    listeners,
+    () => nowMs,
+  );
   return {
     ...monitor,
     wait: (ms: number) => {
@@ -57,6 +62,15 @@ describe('the monitor of a pool', () => {
     void sql`select 1`;
     await pause(5);
     expect(status().active).toBe(0);
+  });
+
+  test('counts what gave up waiting', async () => {
+    const { sql, status } = monitored();
+    const work = Promise.all([sql`select pg_sleep(0.8)`, sql`select pg_sleep(0.8)`]);
+    await expect(sql`select 1`).rejects.toMatchObject({ code: 'OVERLOADED' });
+    expect(status()).toMatchObject({ active: 2, waiting: 0, timedOutAcquisitions: 1 });
+    await work;
+    expect(status()).toMatchObject({ active: 0, timedOutAcquisitions: 1 });
   });
 
   test('tells its state by the mean of the time between two samples, and refuses only while nothing is free', async () => {

@@ -34,7 +34,7 @@ async function registered(): Promise<[string, AgentKeyRef]> {
 }
 
 test('an entry that has expired is loaded again', async () => {
-  const cache = createAgentKeyCache(sql, 10);
+  const cache = createAgentKeyCache(sql, { max: 10, ttlMs: 60_000 });
   cache.receive({ type: 'trust', trusted: false }); // one second
   const [name, ref] = await registered();
   for (let i = 0; i < 3; i++) {
@@ -43,15 +43,26 @@ test('an entry that has expired is loaded again', async () => {
   }
 });
 
+test('an entry lives for no longer than the configured time, even unheard of', async () => {
+  const cache = createAgentKeyCache(sql, { max: 10, ttlMs: 200 });
+  const [name, ref] = await registered();
+  const find = async () => (await cache.find(new Map([[name, ref]]))).get(name);
+  await find();
+  await sql`update agent_signing_keys set status = 'revoked', revoked_at = now() where agent_id = ${ref.agent}`;
+  expect(await find()).toMatchObject({ row: { status: 'active' } });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await find()).toMatchObject({ row: { status: 'revoked' } });
+});
+
 test('more keys than the cache holds are all found', async () => {
-  const cache = createAgentKeyCache(sql, 1);
+  const cache = createAgentKeyCache(sql, { max: 1, ttlMs: 60_000 });
   const refs = new Map([await registered(), await registered(), await registered()]);
   const keys = await cache.find(refs);
   expect([...keys.values()].map((key) => key.publicKey?.length)).toEqual([32, 32, 32]);
 });
 
 test('what is forgotten while it is loaded is still answered, but not kept', async () => {
-  const cache = createAgentKeyCache(sql, 10);
+  const cache = createAgentKeyCache(sql, { max: 10, ttlMs: 60_000 });
   const [name, ref] = await registered();
   const finding = cache.find(new Map([[name, ref]]));
   cache.receive({ type: 'forget', key: name });
@@ -61,7 +72,7 @@ test('what is forgotten while it is loaded is still answered, but not kept', asy
 });
 
 test('unknown keys are asked for every time', async () => {
-  const cache = createAgentKeyCache(sql, 10);
+  const cache = createAgentKeyCache(sql, { max: 10, ttlMs: 60_000 });
   const ref = { tenant: randomUUID().replaceAll('-', ''), agent: randomUUID().replaceAll('-', ''), keyId: 1 };
   const name = agentKeyName(ref.tenant, ref.agent, 1);
   expect((await cache.find(new Map([[name, ref]]))).get(name)).toMatchObject({
