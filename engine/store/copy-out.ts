@@ -25,9 +25,11 @@ export function copyOut(
   const copy = query as unknown as CopyQuery;
   return new Promise<void>((resolve, reject) => {
     let failure: { readonly error: unknown } | undefined;
+    let opened = false;
     copy.reject = reject;
     copy.resolve = (stream) => {
-      copy.resolve = () => {}; // called again at the end of the statement
+      if (opened) return; // called again at the end of the statement
+      opened = true;
       stream.once('error', reject);
       stream.push = (piece: Buffer | null) => {
         if (piece === null) {

@@ -3,8 +3,9 @@
  * ever having been sent, so that sending it again is safe. The driver itself would wait for ever, and behind busy connections: it puts
  * what it cannot place on a connection that is in use, where it is done after whatever is under way there.
  *
- * Not for COPY, whose statements the driver never ends (copy-out.ts), and not for `reserve()`.
+ * Cursors and `reserve()` go past it.
  */
+import { Stream } from 'node:stream';
 import { ServiceError } from '../errors/index.js';
 import type { Sql } from './connection.js';
 
@@ -49,6 +50,7 @@ interface DriverQuery extends Promise<unknown> {
   executed: boolean;
   readonly cancelled: unknown;
   handle(): unknown;
+  resolve(value: unknown): void;
   reject(error: unknown): void;
 }
 
@@ -108,13 +110,8 @@ export function gatePool(pool: Sql, options: GateOptions): PoolGate {
       query.executed = true;
       void acquire().then(
         (leave) => {
-          // Not query.then, which would send the query once more.
-          Promise.prototype.then.call(
-            query,
-            () => leave(false),
-            () => leave(true),
-          );
-          if (query.cancelled) return;
+          if (query.cancelled) return leave(true);
+          leaveAtTheEnd(query, leave);
           query.executed = false;
           query.handle = handle;
           handle.call(query);
@@ -153,6 +150,24 @@ export function gatePool(pool: Sql, options: GateOptions): PoolGate {
     get waiting() {
       return queue.size;
     },
+  };
+}
+
+/** What ends a query is what the driver calls; the promise may have been settled with the stream of a COPY, or never be. */
+function leaveAtTheEnd(query: DriverQuery, leave: Leave): void {
+  const { resolve, reject } = query;
+  let over = false;
+  const end = (failed: boolean) => {
+    if (!over) leave(failed);
+    over = true;
+  };
+  query.resolve = (value) => {
+    resolve(value);
+    if (!(value instanceof Stream)) end(false);
+  };
+  query.reject = (error) => {
+    reject(error);
+    end(true);
   };
 }
 

@@ -2,8 +2,9 @@ import { ServiceError, toServiceError } from '../errors/index.js';
 
 /** SQLSTATE classes and codes that say "not now": connection exceptions, resources, shutdown, locks that were not got. */
 const UNAVAILABLE = /^(08|53|57P|55P03|40)/;
-/** The driver's and the system's words for a connection that could not be made or was lost. */
-const CONNECTION_LOST = /^(CONNECTION_|CONNECT_|E(CONN|PIPE|HOST|NET|TIMEDOUT|AI_AGAIN|NOTFOUND)|ENOENT)/;
+/** The driver's and the system's words for a connection that could not be made, was lost, or is in the middle of a COPY. */
+const CONNECTION_LOST =
+  /^(CONNECTION_|COPY_IN_PROGRESS|CONNECT_|E(CONN|PIPE|HOST|NET|TIMEDOUT|AI_AGAIN|NOTFOUND)|ENOENT)/;
 const QUERY_CANCELED = '57014';
 
 /** Any thrown value as a `ServiceError`, failures of the database told apart by what the caller can do about them. */

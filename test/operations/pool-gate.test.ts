@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDatabase, type SessionLimits, type Sql } from '../../engine/store/connection.js';
+import { copyOut } from '../../engine/store/copy-out.js';
 import { gatePool } from '../../engine/store/pool-gate.js';
 import { call, registerAgent } from '../support/agents.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -84,12 +85,9 @@ describe('waiting for a connection', () => {
   });
 
   test('ends when one is free, first come, first served', async () => {
-    const { sql, occupy } = gated(5000);
-    const release = await occupy();
+    const { sql } = gatePool(open(1, 'queue'), { connectionsMax: 1, acquireTimeoutMs: 5000 });
     const order: number[] = [];
-    const waiting = [1, 2, 3, 4].map((n) => sql`select ${n}::int as n`.then(() => order.push(n)));
-    await release();
-    await Promise.all(waiting);
+    await Promise.all([1, 2, 3, 4].map((n) => sql`select ${n}::int as n`.then(() => order.push(n))));
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
@@ -108,6 +106,21 @@ describe('waiting for a connection', () => {
       await expect(sql`select nonsense`).rejects.toThrow(/nonsense/);
       await expect(sql.begin(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
     }
+    expect(gate).toMatchObject({ active: 0, waiting: 0 });
+  });
+
+  test('is not needed after COPY, and a connection is held until all of it has come', async () => {
+    const { gate, sql } = gated(1000);
+    for (let i = 0; i < 5; i++) {
+      let bytes = 0;
+      await copyOut(sql.unsafe('copy (select generate_series(1, 1000)) to stdout'), (piece) => {
+        if (bytes === 0) expect(gate.active).toBe(1);
+        bytes += piece.length;
+      });
+      expect(bytes).toBe(3893); // digits and ends of lines
+      await expect(copyOut(sql.unsafe('copy (select 1 / 0) to stdout'), () => {})).rejects.toThrow(/zero/);
+    }
+    await sql`select 1`;
     expect(gate).toMatchObject({ active: 0, waiting: 0 });
   });
 
