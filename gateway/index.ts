@@ -102,6 +102,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const readiness = () => (draining ? { ready: false, reason: 'the service is stopping' } : deps.readiness());
 
   const clientAddress = createClientAddressReader(config.auth.trustedProxies);
+  const isOverloaded = () => operations.pool?.isExhausted() ?? false;
   const webSocket = createWebSocketGateway({
     ...deps,
     clientAddress,
@@ -118,6 +119,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         enter: tenantRequests.enter,
         metrics,
         readiness,
+        isOverloaded,
         onCall: metrics.observeCall,
         tracing: operations.tracing,
       })
@@ -155,7 +157,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     cors: createCors(config.http.corsOrigins),
     headers: securityHeaders(tls !== undefined),
     tracing: operations.tracing,
-    isOverloaded: () => operations.pool?.isExhausted() ?? false,
+    isOverloaded,
     attach: webSocket.attach,
     onDone(exchange, outcome) {
       leaving.get(exchange)?.();

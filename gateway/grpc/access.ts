@@ -42,6 +42,19 @@ export const SYNC_ACCESS = { push: 'write', pull: 'read', ack: 'read' } as const
   Permission
 >;
 
+/**
+ * Whether calls need the pool for reads and administration. Pushes have connections of their own; the messages of a SyncStream
+ * are judged one by one; health is asked for most when there is little of it.
+ */
+export const NEEDS_DATABASE: Record<Access, boolean> = {
+  public: false,
+  authenticated: false,
+  message: false,
+  read: true,
+  write: false,
+  admin: true,
+};
+
 /** @throws ServiceError INSUFFICIENT_PERMISSIONS */
 export function requireAccess(auth: AuthContext, access: Access): void {
   if (access === 'read' || access === 'write' || access === 'admin') requirePermission(auth, access);

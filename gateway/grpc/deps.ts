@@ -30,6 +30,8 @@ export interface GrpcDeps {
   readonly metrics: Pick<GatewayMetrics, 'observeIngest'>;
   /** Whether events can be taken. */
   readiness(): { ready: boolean; reason?: string };
+  /** Whether calls that need the database are refused, before anything of them is done. */
+  isOverloaded?(): boolean;
   readonly tracing?: Tracing | undefined;
   /** Called when a call is over. */
   onCall?(call: GrpcCallReport): void;

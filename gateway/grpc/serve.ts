@@ -11,8 +11,9 @@ import {
 } from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
+import { databaseOverloaded } from '../limits/database-load.js';
 import type { TraceSpan } from '../telemetry/tracing.js';
-import { type Access, requireAccess } from './access.js';
+import { type Access, NEEDS_DATABASE, requireAccess } from './access.js';
 import { laneOf, pingConnection, resetStream } from './connection.js';
 import type { GrpcDeps } from './deps.js';
 import { createOutlet, type WritableCall } from './outlet.js';
@@ -188,8 +189,9 @@ function deadlineOf(surface: Surface): number {
   return deadline instanceof Date ? deadline.getTime() : deadline;
 }
 
-/** Credentials, permission, rate. */
+/** Load, credentials, permission, rate. */
 async function admit({ deps, access }: Context, surface: Surface, running: Running): Promise<Call> {
+  if (NEEDS_DATABASE[access] && deps.isOverloaded?.()) throw databaseOverloaded();
   const auth = await authenticate(deps, surface, access);
   requireAccess(auth, access);
   const call: Call = {

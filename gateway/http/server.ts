@@ -31,6 +31,7 @@ import { type ErrorCode, ServiceError } from '../../engine/errors/index.js';
 import type { Authenticator } from '../auth/authenticate.js';
 import type { AuthContext } from '../auth/context.js';
 import { requirePermission } from '../auth/scopes.js';
+import { databaseOverloaded } from '../limits/database-load.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import { type BodyBudget, bodyTooLarge, receiveBody } from './body.js';
 import { type Cors, createCors, type HeaderList } from './cors.js';
@@ -172,11 +173,7 @@ export function createServer(options: ServerOptions): HttpServer {
   /** Credentials and body arrive in either order; the handler runs when both are there. */
   function admit(res: HttpResponse, exchange: Exchange, route: Route): void {
     const { head } = exchange;
-    if (needsDatabase(route) && isOverloaded())
-      throw new ServiceError(
-        'OVERLOADED',
-        'The database has no connection left for new work; try again shortly',
-      );
+    if (needsDatabase(route) && isOverloaded()) throw databaseOverloaded();
     const authorized = route.scope === 'public' || authorize(exchange, route.scope);
     const runAuthorized = () => {
       if (authorized === true) run(exchange, route);

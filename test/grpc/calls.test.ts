@@ -460,6 +460,39 @@ describe('limits', () => {
     expect(failure.trailers.get('x-request-id')).toEqual(['my-id']);
   });
 
+  test('an exhausted database refuses reads before it looks at credentials, and takes pushes', async () => {
+    const agent = await grpc.agent();
+    const stream = place(agent);
+    const [client, stranger] = [grpc.client(), grpc.client({ key: 'ss_nobody' })];
+    const refused = { status: status.UNAVAILABLE, code: 'OVERLOADED' };
+    grpc.overloaded = true;
+    try {
+      for (const asking of [client, stranger]) {
+        const failure = await failing(asking.call(V2.getSyncState, stream));
+        expect(failure).toMatchObject(refused);
+        expect(failure.trailers.get('retry-after')).toEqual(['1']);
+      }
+      await expect(client.call(V1.getHead, stream)).rejects.toMatchObject(refused);
+      await expect(client.call(KEYS.getAgentKeys, agent)).rejects.toMatchObject(refused);
+      expect(await client.stream(V2.streamEvents, stream).ended).toMatchObject(refused);
+      const push = pushMessage(agent, [envelopeMessage(agent.event())]);
+      expect(await client.call(V2.push, push)).toMatchObject({ eventsAccepted: 1 });
+      expect(await client.call(V2.getHealth, {})).toMatchObject({ healthy: true });
+      const sync = client.bidi(V2.syncStream);
+      sync.send({ message: { case: 'push', value: push } });
+      await sync.until(1);
+      sync.send({ message: { case: 'pull', value: stream } });
+      const [pushed, pulled] = await sync.until(2);
+      expect(pushed!.message.case).toBe('pushResponse');
+      expect(pulled!.message).toMatchObject({ case: 'error', value: refused });
+      sync.end();
+      expect(await sync.ended).toBeUndefined();
+    } finally {
+      grpc.overloaded = false;
+    }
+    expect(await client.call(V2.getSyncState, stream)).toMatchObject({ headSequence: 1n });
+  });
+
   test('a call that its client gives up is over', async () => {
     const agent = await grpc.agent();
     const before = grpc.gateway.stats.callsUnderWay;

@@ -55,6 +55,8 @@ export interface TestGrpc {
   /** Takes pushes out of the pipeline's hands until set back to undefined. */
   intercept: ((request: IngestRequest) => boolean) | undefined;
   ready: boolean;
+  /** Whether the database is said to have no connection left. */
+  overloaded: boolean;
   client(options?: { key?: string | null; credentials?: ChannelCredentials; settings?: object }): TestClient;
   apiKey(grant?: Partial<Parameters<typeof insertApiKey>[2]>): Promise<string>;
   agent(place?: { tenantId?: string; storeId?: string }): Promise<TestAgent>;
@@ -129,6 +131,7 @@ export async function startTestGrpc(env: Record<string, string> = {}): Promise<T
     version: '0.0.0-test',
     metrics: { observeIngest: () => {} },
     readiness: () => ({ ready: test.ready }),
+    isOverloaded: () => test.overloaded,
     onCall: (call) => void calls.push(call),
   });
   const { port } = await gateway.listen();
@@ -142,6 +145,7 @@ export async function startTestGrpc(env: Record<string, string> = {}): Promise<T
     calls,
     intercept: undefined,
     ready: true,
+    overloaded: false,
     client({ key = ADMIN_KEY, credentials: given, settings = {} } = {}) {
       const client = new Client(`127.0.0.1:${port}`, given ?? credentials.createInsecure(), {
         'grpc.use_local_subchannel_pool': 1,

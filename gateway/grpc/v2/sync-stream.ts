@@ -11,6 +11,7 @@
 import { ServiceError } from '../../../engine/errors/index.js';
 import { createWireReader, createWireWriter, v2 } from '../../../engine/wire-proto/index.js';
 import { requirePermission } from '../../auth/scopes.js';
+import { databaseOverloaded } from '../../limits/database-load.js';
 import { SYNC_ACCESS } from '../access.js';
 import type { GrpcDeps } from '../deps.js';
 import type { Outlet } from '../outlet.js';
@@ -129,6 +130,8 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
   }
 
   async function takeOther({ message }: v2.SyncMessage): Promise<void> {
+    if ((message.case === 'pull' || message.case === 'ack') && deps.isOverloaded?.())
+      throw databaseOverloaded();
     switch (message.case) {
       case 'pull':
         return pull(message.value);
