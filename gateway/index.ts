@@ -65,7 +65,7 @@ export interface GatewayDeps {
 export interface Gateway {
   /** @throws Error when the address cannot be taken. */
   listen(): Promise<{ port: number; grpcPort: number | undefined }>;
-  /** Reads the files of TLS again. @throws ServiceError CONFIGURATION_INVALID, in which case nothing has changed */
+  /** Reads the files of TLS again, those of both ports. @throws ServiceError CONFIGURATION_INVALID, in which case nothing has changed */
   reloadTls(): void;
   /** Takes no more connections or requests; resolves when the last request in progress has been answered. */
   drain(): Promise<void>;
@@ -171,7 +171,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const { port } = await server.listen();
       return { port, grpcPort: (await grpc?.listen())?.port };
     },
-    reloadTls: () => tls?.reload(),
+    reloadTls() {
+      const steps = [tls?.prepareReload(), grpc?.prepareReload()];
+      for (const use of steps) use?.();
+    },
     async drain() {
       draining = true;
       // Who waits or follows is told where to go on; nothing else would end these answers.

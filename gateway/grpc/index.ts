@@ -1,5 +1,4 @@
 /** The gRPC surface of the service: both packages, key management, health and reflection, on a port of its own. */
-import { readFileSync } from 'node:fs';
 import type { DescService } from '@bufbuild/protobuf';
 import {
   Server,
@@ -7,7 +6,6 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { Config } from '../../engine/config/index.js';
 import { health, reflection, reflectionAlpha, v1, v2 } from '../../engine/wire-proto/index.js';
 import { type Access, KEY_ACCESS, V1_ACCESS, V2_ACCESS } from './access.js';
 import type { GrpcDeps } from './deps.js';
@@ -15,14 +13,22 @@ import { healthService } from './health.js';
 import { indexOf, REFLECTION_V1, REFLECTION_V1ALPHA, reflectionRpc } from './reflection.js';
 import type { Rpc } from './rpc.js';
 import { serve } from './serve.js';
+import { reloadableCredentials } from './tls-credentials.js';
 import { sequencerV1 } from './v1/service.js';
 import { keyManagement, sequencerV2 } from './v2/service.js';
 
 export type { GrpcCallReport, GrpcDeps } from './deps.js';
 
 export interface GrpcGateway {
-  /** @throws Error when the address cannot be taken or a file of TLS cannot be read. */
+  /** @throws Error when the address cannot be taken. */
   listen(): Promise<{ port: number }>;
+  /**
+   * Reads the files of TLS again.
+   *
+   * @returns puts them to use; connections that are open keep what they have
+   * @throws ServiceError CONFIGURATION_INVALID
+   */
+  prepareReload(): () => void;
   /** Takes no more calls; resolves when those under way are over. Streams end when the hub is closed. */
   drain(): Promise<void>;
   /** Ends everything at once. */
@@ -33,7 +39,7 @@ export interface GrpcGateway {
 /** How long the peer has to answer a ping before its connection counts as dead. */
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
-/** Builds the gateway. Nothing is served before `listen`. */
+/** Builds the gateway. Nothing is served before `listen`. @throws ServiceError CONFIGURATION_INVALID for files of TLS that are no good */
 export function createGrpcGateway(given: GrpcDeps): GrpcGateway {
   let draining = false;
   let callsUnderWay = 0;
@@ -42,6 +48,7 @@ export function createGrpcGateway(given: GrpcDeps): GrpcGateway {
     readiness: () => (draining ? { ready: false, reason: 'the service is stopping' } : given.readiness()),
   };
   const { grpc, streams } = deps.config;
+  const tls = grpc.tls && reloadableCredentials(grpc.tls);
   const server = new Server({
     'grpc.max_receive_message_length': grpc.messageBytesMax,
     'grpc.max_send_message_length': -1, // pages bound what is sent, and one event may be as large as its sender made it
@@ -91,11 +98,12 @@ export function createGrpcGateway(given: GrpcDeps): GrpcGateway {
     listen: () =>
       new Promise((resolve, reject) => {
         const address = grpc.host.includes(':') ? `[${grpc.host}]:${grpc.port}` : `${grpc.host}:${grpc.port}`;
-        server.bindAsync(address, credentialsOf(grpc), (error, port) => {
+        server.bindAsync(address, tls?.credentials ?? ServerCredentials.createInsecure(), (error, port) => {
           if (error) reject(error);
           else resolve({ port });
         });
       }),
+    prepareReload: () => tls?.prepareReload() ?? (() => {}),
     drain() {
       draining = true;
       return new Promise((resolve) => server.tryShutdown(() => resolve()));
@@ -129,10 +137,3 @@ function definitionOf(service: DescService): ServiceDefinition {
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-function credentialsOf({ tls }: Config['grpc']): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { cert_chain: readFileSync(tls.certFile), private_key: readFileSync(tls.keyFile) };
-  const authorities = tls.clientCaFile === undefined ? null : readFileSync(tls.clientCaFile);
-  return ServerCredentials.createSsl(authorities, [pair], authorities !== null);
-}

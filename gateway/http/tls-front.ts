@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, isIPv6 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { ServiceError } from '../../engine/errors/index.js';
 
 export interface TlsFiles {
@@ -24,8 +24,13 @@ export interface TlsFront {
   readonly socketPath: string;
   /** @throws Error when the address cannot be taken */
   listen(host: string, port: number): Promise<{ port: number }>;
-  /** Reads the files again; connections that are open keep what they have. @throws ServiceError CONFIGURATION_INVALID */
-  reload(): void;
+  /**
+   * Reads the files again.
+   *
+   * @returns puts them to use; connections that are open keep what they have
+   * @throws ServiceError CONFIGURATION_INVALID
+   */
+  prepareReload(): () => void;
   /** Takes no more connections. */
   stopListening(): void;
   /** Ends all connections at once. */
@@ -74,7 +79,14 @@ export function createTlsFront(files: TlsFiles): TlsFront {
           resolve({ port: (server.address() as { port: number }).port }),
         );
       }),
-    reload: () => attempt(() => server.setSecureContext(readFiles(files))),
+    prepareReload() {
+      const options = attempt(() => {
+        const read = readFiles(files);
+        createSecureContext(read); // says what is wrong with them
+        return read;
+      });
+      return () => server.setSecureContext(options);
+    },
     stopListening: () => void server.close(),
     close() {
       server.close();

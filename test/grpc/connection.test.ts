@@ -1,12 +1,15 @@
 /** What happens on the connection itself, seen by a bare HTTP/2 client, and TLS. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { credentials, status } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import { v2 } from '../../engine/wire-proto/index.js';
+import { startTestGateway } from '../gateway/support.js';
 import { TEST_CERTIFICATE, TEST_CERTIFICATE_KEY } from '../store-base/tls-fixture.js';
 import { envelopeMessage, pushMessage } from './messages.js';
 import { ADMIN_KEY, startTestGrpc, type TestGrpc } from './support.js';
@@ -102,6 +105,73 @@ test('TLS with certificates of clients', async () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+test('TLS takes renewed files for new connections, and keeps the old ones when the new ones are no good', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'grpc-renewed-'));
+  const file = (name: string) => join(directory, name);
+  const make = (name: string) =>
+    execFileSync(
+      'openssl',
+      `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ${name}.key -out ${name}.pem -subj /CN=${name} -addext subjectAltName=DNS:localhost,IP:127.0.0.1`.split(
+        ' ',
+      ),
+      { cwd: directory, stdio: 'ignore' },
+    );
+  const install = (...names: string[]) => {
+    for (const name of names) copyFileSync(file(name), file(`live.${name.split('.')[1]}`));
+  };
+  try {
+    make('first');
+    make('second');
+    install('first.pem', 'first.key');
+    grpc = await startTestGrpc({ GRPC_TLS_CERT: file('live.pem'), GRPC_TLS_KEY: file('live.key') });
+    const { client: newClient, gateway, port } = grpc;
+    const trusting = (name: string) =>
+      newClient({
+        credentials: credentials.createSsl(readFileSync(file(`${name}.pem`))),
+        settings: { 'grpc.ssl_target_name_override': 'localhost' },
+      });
+    const served = () =>
+      new Promise<string>((resolve, reject) => {
+        const options = { host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['h2'] };
+        const socket = connectTls(options, () => {
+          resolve(String(socket.getPeerCertificate().subject.CN));
+          socket.destroy();
+        }).on('error', reject);
+      });
+    const agent = await grpc.agent();
+    const early = trusting('first');
+    const stream = early.stream(v2.Sequencer.method.streamEvents, place(agent));
+    await stream.headers;
+    expect(await served()).toBe('first');
+
+    install('second.pem'); // its key is still to come
+    expect(() => gateway.prepareReload()).toThrow(/GRPC_TLS_CERT.* cannot be used/);
+    expect(await served()).toBe('first');
+
+    install('second.key');
+    gateway.prepareReload()();
+    expect(await served()).toBe('second');
+    const late = trusting('second');
+    await late.call(v2.Sequencer.method.push, pushMessage(agent, [envelopeMessage(agent.event())]));
+    const [live] = await stream.until(1);
+    expect(live!.sequenceNumber).toBe(1n);
+    const failure = await trusting('first')
+      .call(v2.Sequencer.method.getHealth, {}, { deadline: Date.now() + 1000 })
+      .catch((error) => error);
+    expect([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]).toContain(failure.status);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('files of TLS that are no good are told by name', async () => {
+  const files = { GRPC_TLS_CERT: '/nonexistent/cert.pem', GRPC_TLS_KEY: '/nonexistent/key.pem' };
+  await expect(startTestGateway({ env: { GRPC_ENABLED: 'true', ...files } })).rejects.toMatchObject({
+    code: 'CONFIGURATION_INVALID',
+    message: expect.stringContaining('GRPC_TLS_CERT'),
+  });
 });
 
 test('draining ends streams with the hub and takes no new calls', async () => {

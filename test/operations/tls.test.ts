@@ -7,7 +7,9 @@ import { connect, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { proxyHeader } from '../../gateway/http/tls-front.js';
+import { findFreePort } from '../../loadtest/service-process.js';
 import { startTestGateway } from '../gateway/support.js';
+import { startTestService } from '../support/service.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tls-'));
 const file = (name: string) => join(directory, name);
@@ -80,6 +82,18 @@ const ask = (
     asking.end();
   });
 
+/** The name in the certificate that new connections are shown. */
+const served = (port: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(
+      { host: '127.0.0.1', port, ca: read('ca.pem'), ALPNProtocols: ['h2', 'http/1.1'] },
+      () => {
+        resolve(String(socket.getPeerCertificate().subject.CN));
+        socket.destroy();
+      },
+    ).on('error', reject);
+  });
+
 const TLS = { TLS_CERT_FILE: file('server.pem'), TLS_KEY_FILE: file('server.key') };
 
 describe('TLS', () => {
@@ -127,6 +141,38 @@ describe('TLS', () => {
     g.gateway.reloadTls();
     expect(await ask(g.port)).toMatchObject({ name: 'renewed' });
     await g.close();
+  });
+
+  test('is renewed on both ports by SIGHUP, or on none', async () => {
+    const grpcPort = await findFreePort();
+    for (const name of ['http', 'grpc']) {
+      writeFileSync(file(`${name}.pem`), read('server.pem'));
+      writeFileSync(file(`${name}.key`), read('server.key'));
+    }
+    const service = await startTestService({
+      env: {
+        TLS_CERT_FILE: file('http.pem'),
+        TLS_KEY_FILE: file('http.key'),
+        GRPC_PORT: String(grpcPort),
+        GRPC_TLS_CERT: file('grpc.pem'),
+        GRPC_TLS_KEY: file('grpc.key'),
+      },
+    });
+    const names = () => Promise.all([service.port, grpcPort].map(served));
+    const hangUp = async (logged: string) => {
+      service.signal('SIGHUP');
+      while (!service.logs().includes(logged)) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    expect(await names()).toEqual(['server', 'server']);
+    writeFileSync(file('http.pem'), read('renewed.pem'));
+    writeFileSync(file('http.key'), read('renewed.key'));
+    writeFileSync(file('grpc.pem'), read('renewed.pem'));
+    await hangUp('those read before stay in force');
+    expect(await names()).toEqual(['server', 'server']);
+    writeFileSync(file('grpc.key'), read('renewed.key'));
+    await hangUp('the files of TLS were read again');
+    expect(await names()).toEqual(['renewed', 'renewed']);
+    expect(await service.stop()).toBe(0);
   });
 
   test('carries WebSocket connections too', async () => {
