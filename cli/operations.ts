@@ -16,7 +16,9 @@ export type OperationsRuntime = Operations & {
   readonly breakers: ReturnType<typeof createBreakerRegistry>;
   /** The pool, watched. */
   readonly sql: Sql;
-  /** Adds caches and times what is computed. */
+  /** Times and counts what is computed, whoever asked for it. */
+  measured(service: CommitmentService): CommitmentService;
+  /** The same behind caches, for requests. */
   commitmentsOf(service: CommitmentService): CommitmentService;
   /** Where measurements go; until then they are dropped. */
   measureWith(metrics: GatewayMetrics): void;
@@ -54,9 +56,25 @@ export async function startOperations(deps: {
     const made = await work();
     metrics?.observeWork(what, (performance.now() - startedAt) / 1000);
     if (what === 'commit')
-      metrics?.count('commitments_created', 'Commitments made on request, repeated ones included');
+      metrics?.count(
+        'commitments_created',
+        'Commitments made in the background or on request, repeated ones included',
+      );
     return made;
   };
+  const measured = (service: CommitmentService): CommitmentService => ({
+    ...methodsOf(service),
+    commitVes: (...args) => timed('commit', () => service.commitVes(...args)),
+    commitLegacy: (...args) => timed('commit', () => service.commitLegacy(...args)),
+    proveVes: (...args) => timed('proof', () => service.proveVes(...args)),
+    proveLegacy: (...args) => timed('proof', () => service.proveLegacy(...args)),
+    async markAnchored(...args) {
+      const outcome = await service.markAnchored(...args);
+      if (outcome === 'anchored')
+        metrics?.count('commitments_anchored', 'Commitments whose place in a chain was reported');
+      return outcome;
+    },
+  });
 
   return {
     pool,
@@ -64,23 +82,8 @@ export async function startOperations(deps: {
     breakers: createBreakerRegistry(),
     tracing,
     caches: () => Object.values(caches).map((cache) => cache.status()),
-    commitmentsOf: (service) =>
-      cacheCommitments(
-        {
-          ...methodsOf(service),
-          commitVes: (...args) => timed('commit', () => service.commitVes(...args)),
-          commitLegacy: (...args) => timed('commit', () => service.commitLegacy(...args)),
-          proveVes: (...args) => timed('proof', () => service.proveVes(...args)),
-          proveLegacy: (...args) => timed('proof', () => service.proveLegacy(...args)),
-          async markAnchored(...args) {
-            const outcome = await service.markAnchored(...args);
-            if (outcome === 'anchored')
-              metrics?.count('commitments_anchored', 'Commitments whose place in a chain was reported');
-            return outcome;
-          },
-        },
-        caches,
-      ),
+    measured,
+    commitmentsOf: (service) => cacheCommitments(measured(service), caches),
     measureWith(given) {
       metrics = given;
     },

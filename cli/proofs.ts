@@ -1,6 +1,6 @@
 /** Everything about proofs that a running service has: the pool of proof workers, the notary, witnesses, the background work. */
 import type { Logger } from 'pino';
-import { createBackgroundCommitter } from '../engine/commitments/index.js';
+import { type CommitmentService, createBackgroundCommitter } from '../engine/commitments/index.js';
 import type { Config } from '../engine/config/index.js';
 import { type BreakerRegistry, DEFAULT_BREAKER } from '../engine/resilience/index.js';
 import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
@@ -29,6 +29,8 @@ export function startProofs(deps: {
   readonly identity: GatewayIdentity;
   readonly breakers: BreakerRegistry;
   readonly log: Logger;
+  /** Times and counts what a service computes. */
+  measured(service: CommitmentService): CommitmentService;
 }) {
   const { config, database, sql, identity, breakers, log } = deps;
   const { origin, threads, witnesses, witnessQuorum, notaryIntervalMs, leaderElection } = config.transparency;
@@ -61,7 +63,13 @@ export function startProofs(deps: {
   });
   const { eventsMax, intervalMs } = config.commitments;
   const committing = startCommitmentLoop(
-    createBackgroundCommitter({ sql, commitments, eventsMax, intervalMs, now: Date.now }),
+    createBackgroundCommitter({
+      sql,
+      commitments: deps.measured(commitments),
+      eventsMax,
+      intervalMs,
+      now: Date.now,
+    }),
     log,
   );
   loop.start();

@@ -123,6 +123,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
       identity: identity.gateway,
       breakers,
       log,
+      measured: operations.measured,
     });
     undo.push(() => proofs.stop());
     const serving = createGateway({

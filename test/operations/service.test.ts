@@ -109,3 +109,24 @@ describe('a service at work', () => {
     });
   });
 });
+
+test('commitments are counted, those of the background too', async () => {
+  const service = await startTestService({
+    env: { COMMITMENT_MAX_EVENTS: '2', COMMITMENT_INTERVAL_SECS: '3600', GRPC_ENABLED: 'false' },
+  });
+  const agent = await registerAgent(service);
+  await push(service, agent, [agent.event(), agent.event(), agent.event(), agent.event(), agent.event()]);
+  const numberOf = async (name: string) => {
+    const { text } = await call(service, 'GET', '/metrics');
+    return Number(new RegExp(`^sequencer_${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  };
+  for (let i = 0; i < 100 && (await numberOf('commitments_created')) < 2; i++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await numberOf('commitments_created')).toBe(2);
+  const { tenantId, storeId } = agent;
+  const body = { tenant_id: tenantId, store_id: storeId, sequence_start: 5, sequence_end: 5 };
+  expect((await call(service, 'POST', '/api/v1/ves/commitments', { body })).status).toBeLessThan(300);
+  expect(await numberOf('commitments_created')).toBe(3);
+  expect(await numberOf('commit_latency_seconds_count')).toBe(3);
+  await service.stop();
+});
