@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAdminProgram, leafCommands } from '../../cli/admin/program.js';
 import { portableSha256, publicKeyFromSeed } from '../../engine/protocol/index.js';
@@ -216,6 +216,34 @@ test('the session of docs/admin.md works beside a running service', async () => 
   expect(out.match(/^error: /gm)).toBeNull();
   expect(out).toContain('ok: key 2 of agent');
   expect(out).toContain('revoked 1 keys: 1');
+  expect(out).toMatch(/^ok: \d+ records, chain intact, head [0-9a-f]{64}$/m);
+  expect(await service.stop()).toBe(0);
+}, 90_000);
+
+test('the session of the README works beside a running service', async () => {
+  const service = await startTestService({ database: 'embedded' });
+  const cwd = mkdtempSync(join(tmpdir(), 'readme-session-'));
+  symlinkSync(dirname(dirname(ADMIN)), join(cwd, 'dist'));
+  symlinkSync(service.dataDir, join(cwd, 'data'));
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const session = /\n## Operation\n[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme)![1]!;
+  expect(session).toContain('A="node dist/cli/admin.js"');
+  // What the doctor finds on the machine of the tests is not the README's affair.
+  const commands = `set -euo pipefail\n${session.replace('$A doctor', '$A doctor || true')}`;
+  const env = { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, TMPDIR: process.env.TMPDIR };
+  const out = execFileSync('bash', ['-c', commands], { cwd, encoding: 'utf8', env });
+  expect(out.match(/^error: /gm)).toBeNull();
+  expect(out).toContain('ok: key 2 of agent');
+  expect(out).toContain('revoked 1 keys: 1');
+  const records = readFileSync(join(cwd, 'audit.ndjson'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(records.flatMap(({ action }) => action ?? [])).toEqual([
+    'agent_key_registered',
+    'agent_key_rotated',
+    'api_key_created',
+  ]);
   expect(out).toMatch(/^ok: \d+ records, chain intact, head [0-9a-f]{64}$/m);
   expect(await service.stop()).toBe(0);
 }, 90_000);
