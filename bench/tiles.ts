@@ -146,7 +146,7 @@ function openGateway(sql: Sql) {
     hub: createSubscriptionHub({ post() {}, onAnswer() {} }),
     cursors: createCursorService({ sql }),
     consumerGroups: createConsumerGroups({ sql }),
-    ingest: { inflightBytes: 0, inflightRequests: 0, submit: () => false },
+    ingest: { inflightBytes: 0, inflightRequests: 0, submit: () => 'stopping' },
     commitments: createCommitmentService({ sql, sha256: sha256Into }),
     transparency: createTransparency({
       ...{ sql, sha256: sha256Into, logs, signer: identity, log: () => {} },

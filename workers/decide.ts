@@ -33,6 +33,10 @@ export interface Decided {
 
 const NOT_STORED =
   'The event was not stored because the service is overloaded or its database is unavailable; send it again';
+const QUEUE_FULL =
+  'More events wait for the database than the service admits, of all tenants together; nothing of this request was stored';
+const SHARE_FULL =
+  'As many events of this tenant wait for the database as its part of the room allows; nothing of this request was stored';
 const UNKNOWN =
   'The database did not say whether the event was stored; sending the same event again is safe and gives its receipt';
 const REFUSED = 'The database refused this event; nothing of it was stored';
@@ -134,14 +138,17 @@ function failWhole(result: RequestOutcome, count: number): void {
   let unknown = 0;
   let notStored = 0;
   let full = 0;
+  let share = 0;
   for (let i = 0; i < count; i++) {
     const code = result.events[i * outcome.EVENT_NUMBERS]!;
     if (code === outcome.OUTCOME_UNKNOWN) unknown++;
     else if (code === outcome.NOT_STORED) notStored++;
     else if (code === outcome.QUEUE_FULL) full++;
+    else if (code === outcome.SHARE_FULL) share++;
   }
-  if (count === 0 || unknown + notStored + full < count) return;
+  if (count === 0 || unknown + notStored + full + share < count) return;
   if (unknown > 0) refuse('TIMEOUT', UNKNOWN);
-  if (full > 0) refuse('OVERLOADED', NOT_STORED);
+  if (full > 0) refuse('OVERLOADED', QUEUE_FULL, { limit_of: 'service' });
+  if (share > 0) refuse('OVERLOADED', SHARE_FULL, { limit_of: 'tenant' });
   refuse('SERVICE_UNAVAILABLE', NOT_STORED);
 }

@@ -59,10 +59,13 @@ export type IngestReply =
       };
     };
 
+/** Why a request was not taken: over the in-flight limits (L8), over the tenant's part of them (L10), or at the end of the service. */
+export type IngestRefusal = 'service_full' | 'tenant_full' | 'stopping';
+
 /** The pipeline as the gateway sees it. */
 export interface IngestPort {
-  /** `false`: over the in-flight limits (L8), or over the tenant's part of them (L10); nothing was taken and `reply` is never called. */
-  submit(request: IngestRequest): boolean;
+  /** Whatever it answers but `taken`: nothing was taken, and `reply` is never called. */
+  submit(request: IngestRequest): 'taken' | IngestRefusal;
   readonly inflightBytes: number;
   readonly inflightRequests: number;
   /** What of it is a tenant's (32 hex digits; null: the operator's). Unset: not told apart. */

@@ -8,7 +8,7 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { createShares, STREAM_LEGACY, STREAM_VES } from '../engine/sequencer/index.js';
+import { createShares, STREAM_LEGACY, STREAM_VES, shortageOf } from '../engine/sequencer/index.js';
 import {
   type Bundle,
   type BundleQueue,
@@ -16,7 +16,7 @@ import {
   type HeldRequest,
   REQUEST_BYTES,
 } from './bundle-queue.js';
-import type { IngestPort, IngestRequest } from './ingest-port.js';
+import type { IngestPort, IngestRefusal, IngestRequest } from './ingest-port.js';
 import {
   CODECS,
   type IngestScope,
@@ -128,12 +128,17 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   let flushing = false;
   let idle: () => void = () => {};
 
-  function submit(request: IngestRequest): boolean {
+  function submit(request: IngestRequest): 'taken' | IngestRefusal {
     const { body, lane } = request;
     const tenant = tenantOf(request);
-    const fits = inflightBytes.fits(tenant, body.length) && inflightRequests.fits(tenant, 1);
+    if (closing) return 'stopping';
+    const shortage = shortageOf(
+      inflightBytes.shortage(tenant, body.length),
+      inflightRequests.shortage(tenant, 1),
+    );
     // L8: one request is always taken, however large; a full house refuses.
-    if (closing || (!fits && inflightRequests.total > 0)) return false;
+    if (shortage !== undefined && inflightRequests.total > 0)
+      return shortage === 'all' ? 'service_full' : 'tenant_full';
     inflightBytes.add(tenant, body.length);
     inflightRequests.add(tenant, 1);
     const binding = bound.get(lane) ?? { worker: chooseWorker(tenant), requests: 0, turns: tenant };
@@ -147,7 +152,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
       flushing = true;
       setImmediate(flush);
     }
-    return true;
+    return 'taken';
   }
 
   /** The least busy worker the tenant may use. */

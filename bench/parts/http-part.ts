@@ -35,7 +35,7 @@ function createEcho(batch: number): IngestPort {
     submit(request) {
       void new Uint8Array(request.body);
       setImmediate(() => request.reply({ ok: true, body, accepted: batch, rejected: 0, replayed: 0 }));
-      return true;
+      return 'taken';
     },
   };
 }

@@ -508,7 +508,7 @@ export const ERROR_REGISTRY = define({
     retryable: true,
     retryAfterSeconds: 1,
     title: 'More work is in flight than the service admits',
-    help: 'Nothing was stored: wait for the number of seconds in `Retry-After` and send the same request again, at a lower rate.',
+    help: 'Nothing was stored: wait for the number of seconds in `Retry-After` and send the same request again, at a lower rate. Where one limit was reached, `details.limit_of` says whose: of the `service` as a whole, of this `tenant` (the others have room), of the `connection`, or the `database`.',
   },
   INTERNAL_ERROR: {
     numeric: 8999,

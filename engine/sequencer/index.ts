@@ -30,6 +30,6 @@ export {
 } from './partition.js';
 export { collectNeeds, createPlanner, type GroupPlan } from './plan.js';
 export type * from './ports.js';
-export { createShares, SHARE_OF_FREE, type Shares } from './shares.js';
+export { createShares, SHARE_OF_FREE, type Shares, type Shortage, shortageOf } from './shares.js';
 export { partitionOf, type StreamKey, streamKey } from './stream.js';
 export { createSubmission, type Slice, type Submission, wholeSlice } from './submission.js';

@@ -28,6 +28,8 @@ export const NOT_STORED = 9;
 export const OUTCOME_UNKNOWN = 10;
 /** Not stored: the partition's queue is full. */
 export const QUEUE_FULL = 11;
+/** Not stored: the tenant has its part of the partition's queue, which is not full. */
+export const SHARE_FULL = 12;
 
 /** First code of the verify worker's own rejections: `VERDICT_BASE + index` into the request's list of rejections. */
 export const VERDICT_BASE = 100;

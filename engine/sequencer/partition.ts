@@ -16,7 +16,7 @@ import { createFairQueue, type FairQueue } from './fair-queue.js';
 import * as code from './outcome.js';
 import type { GroupPlan } from './plan.js';
 import type { GroupNeeds, Snapshot } from './ports.js';
-import { createShares } from './shares.js';
+import { createShares, shortageOf } from './shares.js';
 import { halve, type Slice, type Submission, TENTATIVE_WRITTEN, wholeSlice } from './submission.js';
 
 /** Caps of a group and of the queue; see docs/configuration.md. */
@@ -116,10 +116,14 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
 
   function enqueue({ submission }: Extract<PartitionEvent, { type: 'submit' }>): PartitionEffect[] {
     const { tenant, eventCount, bytes } = submission;
-    const fits = queuedEvents.fits(tenant, eventCount) && queuedBytes.fits(tenant, bytes);
+    if (state.closing) return giveUp([wholeSlice(submission)], code.QUEUE_FULL);
+    const shortage = shortageOf(
+      queuedEvents.shortage(tenant, eventCount),
+      queuedBytes.shortage(tenant, bytes),
+    );
     // L8: a full queue answers at once. One request is always taken, however large.
-    if (state.closing || (!fits && state.queue.size > 0))
-      return giveUp([wholeSlice(submission)], code.QUEUE_FULL);
+    if (shortage !== undefined && state.queue.size > 0)
+      return giveUp([wholeSlice(submission)], shortage === 'all' ? code.QUEUE_FULL : code.SHARE_FULL);
     state.queue.push(tenant, submission);
     queuedEvents.add(tenant, eventCount);
     queuedBytes.add(tenant, bytes);

@@ -248,6 +248,7 @@ function isFinal(result: number, envelope: SimulatedEnvelope): boolean {
   switch (result) {
     case code.NOT_STORED:
     case code.QUEUE_FULL:
+    case code.SHARE_FULL:
     case code.OUTCOME_UNKNOWN:
       return false;
     case code.REFUSED_BY_STORE:

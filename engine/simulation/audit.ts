@@ -258,6 +258,7 @@ export function createAudit(database: () => Database) {
             break;
           case code.NOT_STORED:
           case code.QUEUE_FULL:
+          case code.SHARE_FULL:
           case code.OUTCOME_UNKNOWN:
             break;
           default:

@@ -175,4 +175,7 @@ const tooLong = (timeoutMs: number) =>
   new ServiceError(
     'OVERLOADED',
     `No connection to the store became free within ${timeoutMs} ms; try again shortly`,
+    {
+      details: { limit_of: 'database' },
+    },
   );

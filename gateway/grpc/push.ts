@@ -1,6 +1,7 @@
 /** Pushes of both packages, on the same way as those of HTTP: the bytes go to the pipeline unread. */
 import { ServiceError } from '../../engine/errors/index.js';
 import type { IngestKind } from '../../workers/ingest-port.js';
+import { refusedIngest } from '../limits/refused-ingest.js';
 import { addIngestSpans } from '../telemetry/tracing.js';
 import type { GrpcDeps } from './deps.js';
 import type { Call, UnaryRpc } from './rpc.js';
@@ -19,7 +20,7 @@ export function submitPush(
   const latest = Date.now() + config.grpc.requestTimeoutMs;
   return new Promise((resolve, reject) => {
     const submittedAt = performance.now();
-    const taken = ingest.submit({
+    const admission = ingest.submit({
       kind,
       codec: 'proto',
       scope: call.auth.ingestScope,
@@ -37,7 +38,7 @@ export function submitPush(
         }
       },
     });
-    if (!taken) reject(new ServiceError('OVERLOADED'));
+    if (admission !== 'taken') reject(refusedIngest(admission));
   });
 }
 

@@ -1,12 +1,13 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { ServiceError } from '../../engine/errors/index.js';
-import { createShares } from '../../engine/sequencer/index.js';
+import { createShares, type Shortage } from '../../engine/sequencer/index.js';
+import { refusedIngest } from '../limits/refused-ingest.js';
 import type { Exchange } from './exchange.js';
 
 /** Bytes of half-received bodies on all connections together. */
 export interface BodyBudget {
-  /** Takes `bytes` if they fit, and are no more than the tenant's part of the room (L10). */
-  take(bytes: number, tenant: string): boolean;
+  /** Takes `bytes`, unless there is no room for them, or the tenant has its part of it (L10); then it answers that. */
+  take(bytes: number, tenant: string): Shortage | undefined;
   give(bytes: number, tenant: string): void;
 }
 
@@ -15,9 +16,9 @@ export function createBodyBudget(bytesMax: number, elsewhere: () => number): Bod
   const held = createShares(bytesMax);
   return {
     take(bytes, tenant) {
-      if (!held.fits(tenant, bytes, elsewhere())) return false;
-      held.add(tenant, bytes);
-      return true;
+      const shortage = held.shortage(tenant, bytes, elsewhere());
+      if (shortage === undefined) held.add(tenant, bytes);
+      return shortage;
     },
     give: (bytes, tenant) => held.remove(tenant, bytes),
   };
@@ -58,11 +59,12 @@ export function receiveBody(
     block = NO_BYTES;
   };
   const hold = (bytes: number): boolean => {
-    if (budget.take(bytes, tenant)) {
+    const shortage = budget.take(bytes, tenant);
+    if (shortage === undefined) {
       held += bytes;
       return true;
     }
-    exchange.fail(new ServiceError('OVERLOADED'), { close: true });
+    exchange.fail(refusedIngest(shortage === 'all' ? 'service_full' : 'tenant_full'), { close: true });
     return false;
   };
   const append = (chunk: Uint8Array): boolean => {

@@ -6,6 +6,7 @@ import type { Exchange } from '../http/exchange.js';
 import { jsonText } from '../http/reply.js';
 import type { Route } from '../http/router.js';
 import { parseQuery } from '../input/parse.js';
+import { refusedIngest } from '../limits/refused-ingest.js';
 import type { GatewayMetrics } from '../metrics/metrics.js';
 import { addIngestSpans } from '../telemetry/tracing.js';
 
@@ -49,7 +50,7 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
     const receipts = receiptsOf(exchange);
     const { span } = exchange;
     const submittedAt = performance.now();
-    const taken = ingest.submit({
+    const admission = ingest.submit({
       kind,
       codec: 'json',
       scope: exchange.auth.ingestScope,
@@ -63,7 +64,7 @@ function submitTo({ ingest, metrics }: IngestDeps, kind: IngestKind, timeoutMess
         answer(exchange, result);
       },
     });
-    if (!taken) exchange.fail(new ServiceError('OVERLOADED'));
+    if (admission !== 'taken') exchange.fail(refusedIngest(admission));
   };
 }
 

@@ -48,6 +48,7 @@ export function createWebSocketGateway(deps: WebSocketGatewayDeps): WebSocketGat
         return new ServiceError(
           'OVERLOADED',
           `A tenant may hold ${limits.tenantConnectionsMax} connections: close some, or share one among more subscriptions`,
+          { details: { limit_of: 'tenant', limit: limits.tenantConnectionsMax } },
         );
       perTenant.set(tenant, count + 1);
       tenants.set(connection, tenant);
@@ -90,7 +91,10 @@ export function createWebSocketGateway(deps: WebSocketGatewayDeps): WebSocketGat
                 'SERVICE_UNAVAILABLE',
                 'The service is stopping; another instance may answer',
               );
-            return open.size >= limits.connectionsMax ? new ServiceError('OVERLOADED') : undefined;
+            if (open.size < limits.connectionsMax) return undefined;
+            return new ServiceError('OVERLOADED', 'The service holds as many connections as it admits', {
+              details: { limit_of: 'service', limit: limits.connectionsMax },
+            });
           },
           onRefused: () => {
             stats.refused++;

@@ -2,6 +2,7 @@
 import { ServiceError } from '../../engine/errors/index.js';
 import type { IngestPort, IngestReply } from '../../workers/ingest-port.js';
 import type { IngestScope } from '../../workers/messages.js';
+import { refusedIngest } from '../limits/refused-ingest.js';
 import { addIngestSpans, type TraceSpan } from '../telemetry/tracing.js';
 import { errorFrame } from './wire-error.js';
 
@@ -61,11 +62,13 @@ export function createPushes(options: PushesOptions): Pushes {
       return new ServiceError(
         'OVERLOADED',
         `${pushesMax} pushes of this connection are under way already; nothing of this one was taken`,
+        { details: { limit_of: 'connection', limit: pushesMax } },
       );
     if (bytes + length > bytesMax && queue.length > 0)
       return new ServiceError(
         'OVERLOADED',
         `${bytesMax} bytes of pushes of this connection are under way already; nothing of this one was taken`,
+        { details: { limit_of: 'connection', limit: bytesMax } },
       );
     return undefined;
   }
@@ -77,7 +80,7 @@ export function createPushes(options: PushesOptions): Pushes {
       const submittedAt = performance.now();
       const entry: Entry = { id, bytes: frame.length, submittedAt, answer: undefined };
       const span = options.trace?.();
-      const taken = ingest.submit({
+      const admission = ingest.submit({
         kind: 'ves',
         codec: 'msgpack',
         scope,
@@ -92,7 +95,7 @@ export function createPushes(options: PushesOptions): Pushes {
           settle(entry, result.ok ? result.body : errorFrame(id, toError(result)));
         },
       });
-      if (!taken) return send(errorFrame(id, new ServiceError('OVERLOADED')));
+      if (admission !== 'taken') return send(errorFrame(id, refusedIngest(admission)));
       queue.push(entry);
       bytes += frame.length;
     },

@@ -96,6 +96,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       throw new ServiceError(
         'OVERLOADED',
         `A connection may hold ${subscriptionsMax} subscriptions: end one first, or open another connection`,
+        { details: { limit_of: 'connection', limit: subscriptionsMax } },
       );
     const entry: Open = { ...fields, starved: false, handle: undefined };
     open.set(id, entry);

@@ -69,9 +69,9 @@ describe('every reply', () => {
     g.logLines.length = 0;
     const key = await g.apiKey();
     await g.call('POST', '/api/v1/ves/events/ingest?secret=hush', { key, body: { hush: 1 } });
-    g.ingest.accept = false;
+    g.ingest.refuse = 'service_full';
     await g.call('POST', '/api/v1/ves/events/ingest', { key, body: {}, headers: { 'x-request-id': 'over' } });
-    g.ingest.accept = true;
+    g.ingest.refuse = undefined;
     const lines = g.logLines.map((line) => JSON.parse(line));
     expect(lines).toMatchObject([
       { level: 20, method: 'POST', route: '/api/v1/ves/events/ingest', status: 200 },

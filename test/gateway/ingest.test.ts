@@ -26,7 +26,7 @@ describe('ingest', () => {
   afterEach(() => {
     g.ingest.taken.length = 0;
     g.ingest.answer = answer;
-    g.ingest.accept = true;
+    g.ingest.refuse = undefined;
   });
 
   test('hands the body and the scope of the credential to the pipeline and answers its bytes', async () => {
@@ -69,10 +69,24 @@ describe('ingest', () => {
   });
 
   test('over the limits of the pipeline is answered 503 and nothing is taken', async () => {
-    g.ingest.accept = false;
+    g.ingest.refuse = 'service_full';
     const reply = await g.call('POST', VES, { body: {} });
     expect([reply.status, reply.body.code, reply.headers['retry-after']]).toEqual([503, 'OVERLOADED', '1']);
     expect(reply.body.error.retry_after).toBe(1);
+    expect(reply.body.error.details).toEqual({ limit_of: 'service' });
+  });
+
+  test('tells a tenant that has its part from a house that is full, and both from the end of the service', async () => {
+    g.ingest.refuse = 'tenant_full';
+    const share = await g.call('POST', VES, { body: {} });
+    expect([share.status, share.body.code]).toEqual([503, 'OVERLOADED']);
+    expect(share.body.error).toMatchObject({
+      message: expect.stringMatching(/^This tenant .* others still have some/),
+      details: { limit_of: 'tenant' },
+    });
+    g.ingest.refuse = 'stopping';
+    const last = await g.call('POST', VES, { body: {} });
+    expect([last.status, last.body.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
   });
 
   test('passes on how the pipeline refuses a request', async () => {

@@ -13,7 +13,7 @@ import type { Route } from '../../gateway/http/router.js';
 import { createGateway, type Gateway, type GatewayDeps, type GatewayIdentity } from '../../gateway/index.js';
 import { createMetrics } from '../../gateway/metrics/metrics.js';
 import { routeTable } from '../../gateway/routes/index.js';
-import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
+import type { IngestPort, IngestRefusal, IngestRequest } from '../../workers/ingest-port.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 import { createTestDatabase } from '../support/database.js';
 import { createLocalHub, idleHub } from '../support/hub.js';
@@ -39,7 +39,8 @@ export const identity: GatewayIdentity = {
 /** An ingest pipeline under the test's control: takes everything, answers what `answer` says, remembers what it got. */
 export type TestIngest = IngestPort & {
   readonly taken: (IngestRequest & { bytes: Buffer })[];
-  accept: boolean;
+  /** Set: nothing is taken, for this reason. */
+  refuse: IngestRefusal | undefined;
   answer: ((request: IngestRequest, bytes: Buffer) => void) | undefined;
   inflightBytes: number;
 };
@@ -55,17 +56,17 @@ export const okReply = (text: string) => ({
 export function createTestIngest(): TestIngest {
   const ingest: TestIngest = {
     taken: [],
-    accept: true,
+    refuse: undefined,
     answer: (taken, bytes) =>
       setImmediate(() => taken.reply(okReply(JSON.stringify({ bytes: bytes.length })))),
     inflightBytes: 0,
     inflightRequests: 0,
     submit(taken) {
-      if (!ingest.accept) return false;
+      if (ingest.refuse !== undefined) return ingest.refuse;
       const bytes = Buffer.from(taken.body);
       ingest.taken.push(Object.assign(Object.create(taken), { bytes }));
       ingest.answer?.(taken, bytes);
-      return true;
+      return 'taken';
     },
   };
   return ingest;

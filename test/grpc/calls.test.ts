@@ -432,7 +432,10 @@ describe('limits', () => {
     const agent = await grpc.agent();
     const request = pushMessage(agent, [envelopeMessage(agent.event())]);
     const seen: number[] = [];
-    grpc.intercept = (taken) => seen.push(taken.deadlineMs - Date.now()) > 0;
+    grpc.intercept = (taken) => {
+      seen.push(taken.deadlineMs - Date.now());
+      return 'taken';
+    };
     try {
       expect(
         await failing(client.call(V2.push, request, { metadata: { 'x-request-id': 'r-1' } })),
@@ -449,14 +452,18 @@ describe('limits', () => {
 
   test('an overloaded pipeline says so', async () => {
     const agent = await grpc.agent();
-    grpc.intercept = () => false;
+    grpc.intercept = () => 'tenant_full';
     const failure = await failing(
       client.call(V2.push, pushMessage(agent, [envelopeMessage(agent.event())]), {
         metadata: { 'x-request-id': 'my-id' },
       }),
     );
     grpc.intercept = undefined;
-    expect(failure).toMatchObject({ status: status.UNAVAILABLE, code: 'OVERLOADED' });
+    expect(failure).toMatchObject({
+      status: status.UNAVAILABLE,
+      code: 'OVERLOADED',
+      message: expect.stringContaining('This tenant'),
+    });
     expect(failure.trailers.get('x-request-id')).toEqual(['my-id']);
   });
 

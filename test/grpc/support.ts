@@ -30,7 +30,7 @@ import { createSubscriptionHub, type SubscriptionHub } from '../../engine/subscr
 import { createAuthenticator } from '../../gateway/auth/authenticate.js';
 import { createGrpcGateway, type GrpcCallReport, type GrpcGateway } from '../../gateway/grpc/index.js';
 import { chargeRate, createRequestRates } from '../../gateway/limits/request-rates.js';
-import type { IngestPort, IngestRequest } from '../../workers/ingest-port.js';
+import type { IngestPort, IngestRefusal, IngestRequest } from '../../workers/ingest-port.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 import { createAgent, type TestAgent } from '../support/agents.js';
 import { createTestDatabase } from '../support/database.js';
@@ -53,7 +53,7 @@ export interface TestGrpc {
   /** Finished calls, oldest first. */
   readonly calls: GrpcCallReport[];
   /** Takes pushes out of the pipeline's hands until set back to undefined. */
-  intercept: ((request: IngestRequest) => boolean) | undefined;
+  intercept: ((request: IngestRequest) => 'taken' | IngestRefusal) | undefined;
   ready: boolean;
   /** Whether the database is said to have no connection left. */
   overloaded: boolean;

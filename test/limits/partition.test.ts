@@ -72,7 +72,10 @@ describe('tenants in a partition', () => {
     const flood = Array.from({ length: 100 }, (_, i) => of('flood', `flood ${i}`, 5));
     const refused = machine.submit(...flood).length;
     expect(refused).toBe(100 - 300 / 5);
-    expect(codes(flood.at(-1)!)).toEqual(new Array(5).fill(outcome.QUEUE_FULL));
+    expect(codes(flood.at(-1)!)).toEqual(new Array(5).fill(outcome.SHARE_FULL));
     expect(machine.submit(of('modest', 'modest', 20))).toEqual([]);
+    const large = of('large', 'large', 90);
+    machine.submit(large);
+    expect(codes(large)).toEqual(new Array(90).fill(outcome.QUEUE_FULL)); // 80 have room, for whomever
   });
 });

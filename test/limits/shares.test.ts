@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createShares } from '../../engine/sequencer/index.js';
+import { createShares, shortageOf } from '../../engine/sequencer/index.js';
 
 const fill = (shares: ReturnType<typeof createShares>, owner: string) => {
   while (shares.fits(owner, 1)) shares.add(owner, 1);
@@ -34,6 +34,21 @@ describe('shares', () => {
   test('count what is held elsewhere as taken', () => {
     const shares = createShares(100);
     expect([shares.fits('a', 40, 60), shares.fits('a', 41, 60)]).toEqual([true, false]);
+  });
+
+  test('say whether the whole or the owner’s part is taken', () => {
+    const shares = createShares(100);
+    shares.add('a', 60);
+    expect(shares.shortage('a', 41)).toBe('all'); // 40 are free
+    expect(shares.shortage('a', 40)).toBeUndefined(); // three times 40 is more than 100
+    shares.add('a', 15);
+    expect(shares.shortage('a', 1)).toBe('owner'); // 76 of three times 25
+    expect(shares.shortage('b', 25)).toBeUndefined();
+    expect(shares.shortage('b', 26)).toBe('all');
+    expect(createShares(100, 7).shortage('a', 8)).toBe('owner');
+    expect(shortageOf(undefined, 'owner', 'all')).toBe('all');
+    expect(shortageOf(undefined, 'owner')).toBe('owner');
+    expect(shortageOf(undefined, undefined)).toBeUndefined();
   });
 
   test('never exceed the whole, and come back to nothing', () => {

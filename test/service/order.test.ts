@@ -77,7 +77,7 @@ function submitAll(to: Pipeline, requests: readonly Submission[], from = 0, repl
       ...request,
       reply: (reply) => void mine.push(reply),
     });
-    expect(taken).toBe(true);
+    expect(taken).toBe('taken');
   });
   return replies;
 }
@@ -184,22 +184,27 @@ test('beyond the limits nothing is taken, and what was taken is answered', async
       reply: (reply) => void replies.push(reply),
     });
   const small = () => bodyOf(agent, [agent.event()]);
-  expect([small(), small(), small(), small()].map(submit)).toEqual([true, true, true, false]);
+  expect([small(), small(), small(), small()].map(submit)).toEqual([
+    'taken',
+    'taken',
+    'taken',
+    'service_full',
+  ]);
   await expect.poll(() => replies.length).toBe(3);
   const large = bodyOf(agent, [agent.event({ payload: 'x'.repeat(700_000) })]);
-  expect([submit(large), submit(large), submit(small())]).toEqual([true, false, true]);
+  expect([submit(large), submit(large), submit(small())]).toEqual(['taken', 'service_full', 'taken']);
   await expect.poll(() => replies.length).toBe(5);
   // One request is always taken, however large.
   const huge = bodyOf(
     agent,
     [1, 2].map(() => agent.event({ payload: 'x'.repeat(700_000) })),
   );
-  expect([submit(huge), submit(small())]).toEqual([true, false]);
+  expect([submit(huge), submit(small())]).toEqual(['taken', 'service_full']);
   await expect.poll(() => replies.length).toBe(6);
   expect(replies.every((reply) => reply.ok)).toBe(true);
   expect([to.inflightRequests, to.inflightBytes]).toEqual([0, 0]);
   const closing = to.close();
-  expect(submit(small())).toBe(false);
+  expect(submit(small())).toBe('stopping');
   await closing;
   pipeline = undefined;
 });

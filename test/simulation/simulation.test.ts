@@ -24,6 +24,7 @@ const OUTCOMES = [
   'NOT_STORED',
   'OUTCOME_UNKNOWN',
   'QUEUE_FULL',
+  'SHARE_FULL',
   'VERDICT_BASE',
 ] as const;
 
