@@ -3,7 +3,15 @@
  * themselves, gRPC's and WebSocket's from the tables that these servers read. What else a command compares is written here, and
  * `test/access` holds routes, methods and frames against the running service, for every kind of credential.
  */
-import { type Access, KEY_ACCESS, SYNC_ACCESS, V1_ACCESS, V2_ACCESS } from '../grpc/access.js';
+import {
+  type Access,
+  HEALTH_ACCESS,
+  KEY_ACCESS,
+  REFLECTION_ACCESS,
+  SYNC_ACCESS,
+  V1_ACCESS,
+  V2_ACCESS,
+} from '../grpc/access.js';
 import type { Route, RouteScope } from '../http/router.js';
 import { WS_ACCESS } from '../ws/access.js';
 
@@ -151,6 +159,9 @@ const KEY_RULES: Record<keyof typeof KEY_ACCESS, Rule> = {
   revokeAgentKey: TENANT,
 };
 
+const HEALTH_RULES: Record<keyof typeof HEALTH_ACCESS, Rule> = { check: NOTHING, watch: NOTHING };
+const REFLECTION_RULES: Record<keyof typeof REFLECTION_ACCESS, Rule> = { serverReflectionInfo: NOTHING };
+
 /** Acknowledgements move the cursor of the credential's own agent, whichever that is. */
 const SYNC_RULES: Record<keyof typeof SYNC_ACCESS, Rule> = {
   push: INGEST,
@@ -197,6 +208,9 @@ export function accessTable(routes: readonly Pick<Route, 'method' | 'path' | 'sc
       ),
     ),
     ...methodRows('stateset.sequencer.v2.KeyManagement', KEY_ACCESS, KEY_RULES),
+    ...methodRows('grpc.health.v1.Health', HEALTH_ACCESS, HEALTH_RULES),
+    ...methodRows('grpc.reflection.v1.ServerReflection', REFLECTION_ACCESS, REFLECTION_RULES),
+    ...methodRows('grpc.reflection.v1alpha.ServerReflection', REFLECTION_ACCESS, REFLECTION_RULES),
     ...Object.entries(WS_ACCESS).map(([frame, permission]) =>
       toRow('ws', frame, permission, WS_RULES[frame as keyof typeof WS_ACCESS]),
     ),

@@ -1,5 +1,5 @@
 /** Which credentials a method takes. One table per service, total over its methods; tenants and stores are checked by the methods. */
-import type { v1, v2 } from '../../engine/wire-proto/index.js';
+import type { health, reflection, reflectionAlpha, v1, v2 } from '../../engine/wire-proto/index.js';
 import type { AuthContext } from '../auth/context.js';
 import { type Permission, requirePermission } from '../auth/scopes.js';
 
@@ -35,6 +35,11 @@ export const KEY_ACCESS: AccessOf<typeof v2.KeyManagement> = {
   getAgentKeys: 'admin',
   revokeAgentKey: 'admin',
 };
+
+/** Load balancers have no credentials, and tools ask what there is before they know any. */
+export const HEALTH_ACCESS: AccessOf<typeof health.Health> = { check: 'public', watch: 'public' };
+export const REFLECTION_ACCESS: AccessOf<typeof reflection.ServerReflection> &
+  AccessOf<typeof reflectionAlpha.ServerReflection> = { serverReflectionInfo: 'public' };
 
 /** What the messages of a SyncStream need, each when it comes; heartbeats need nothing. */
 export const SYNC_ACCESS = { push: 'write', pull: 'read', ack: 'read' } as const satisfies Record<

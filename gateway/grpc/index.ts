@@ -7,7 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { health, reflection, reflectionAlpha, v1, v2 } from '../../engine/wire-proto/index.js';
-import { type Access, KEY_ACCESS, V1_ACCESS, V2_ACCESS } from './access.js';
+import { type Access, HEALTH_ACCESS, KEY_ACCESS, REFLECTION_ACCESS, V1_ACCESS, V2_ACCESS } from './access.js';
 import type { GrpcDeps } from './deps.js';
 import { healthService } from './health.js';
 import { indexOf, REFLECTION_V1, REFLECTION_V1ALPHA, reflectionRpc } from './reflection.js';
@@ -66,14 +66,14 @@ export function createGrpcGateway(given: GrpcDeps): GrpcGateway {
 
   const add = <Methods extends string>(
     service: DescService,
-    access: Record<Methods, Access> | Access,
+    access: Record<Methods, Access>,
     rpcs: Record<Methods, Rpc>,
   ) => {
     const implementation: UntypedServiceImplementation = {};
     for (const { localName, name } of service.methods) {
       const method = localName as Methods;
-      const allowed = typeof access === 'string' ? access : access[method];
-      implementation[localName] = serve(deps, open, `/${service.typeName}/${name}`, allowed, rpcs[method]);
+      const path = `/${service.typeName}/${name}`;
+      implementation[localName] = serve(deps, open, path, access[method], rpcs[method]);
     }
     server.addService(definitionOf(service), implementation);
   };
@@ -85,12 +85,14 @@ export function createGrpcGateway(given: GrpcDeps): GrpcGateway {
   const names = services.map(({ typeName }) => typeName);
   add(
     health.Health,
-    'public',
+    HEALTH_ACCESS,
     healthService(names, () => deps.readiness().ready),
   );
   const index = indexOf([...services, health.Health]);
-  add(reflection.ServerReflection, 'public', { serverReflectionInfo: reflectionRpc(index, REFLECTION_V1) });
-  add(reflectionAlpha.ServerReflection, 'public', {
+  add(reflection.ServerReflection, REFLECTION_ACCESS, {
+    serverReflectionInfo: reflectionRpc(index, REFLECTION_V1),
+  });
+  add(reflectionAlpha.ServerReflection, REFLECTION_ACCESS, {
     serverReflectionInfo: reflectionRpc(index, REFLECTION_V1ALPHA),
   });
 

@@ -15,7 +15,7 @@ import {
   Metadata,
   status as Status,
 } from '@grpc/grpc-js';
-import { v1, v2 } from '../../engine/wire-proto/index.js';
+import { health, reflection, reflectionAlpha, v1, v2 } from '../../engine/wire-proto/index.js';
 import { AGENT } from '../gateway/support.js';
 import { envelopeMessage, pushMessage, timestampOf } from '../grpc/messages.js';
 import { createAgent } from '../support/agents.js';
@@ -23,7 +23,11 @@ import type { Headers } from './credentials.js';
 import { isHidden } from './http-commands.js';
 import { LEGACY_EVENT, legacyEvent, NEW_KEY, SPARE_KEY, stream, type World } from './world.js';
 
-const SERVICES: readonly DescService[] = [v1.Sequencer, v2.Sequencer, v2.KeyManagement];
+/** All that the port serves. */
+export const SERVICES: readonly DescService[] = [
+  ...[v1.Sequencer, v2.Sequencer, v2.KeyManagement],
+  ...[health.Health, reflection.ServerReflection, reflectionAlpha.ServerReflection],
+];
 const V1 = '/stateset.sequencer.v1.Sequencer';
 const V2 = '/stateset.sequencer.v2.Sequencer';
 const KEYS = '/stateset.sequencer.v2.KeyManagement';
@@ -33,6 +37,7 @@ const DEADLINE_MS = 10_000;
 export function grpcMessages({ agent, event, batches }: World): Readonly<Record<string, Message>> {
   const entity = { entityType: 'order', entityId: '1' };
   const of = { ...stream, agentId: AGENT };
+  const listing = { messageRequest: { case: 'listServices' as const, value: '' } };
   const push = pushMessage(agent, [envelopeMessage(event)]);
   const pull = create(v2.PullEventsRequestSchema, stream);
   const sync = (message: v2.SyncMessage['message']) => create(v2.SyncMessageSchema, { message });
@@ -88,6 +93,16 @@ export function grpcMessages({ agent, event, batches }: World): Readonly<Record<
       publicKey: createAgent({ seed: new Uint8Array(32).fill(NEW_KEY) }).publicKey,
     }),
     [`${KEYS}/GetAgentKeys`]: create(v2.GetAgentKeysRequestSchema, of),
+    '/grpc.health.v1.Health/Check': create(health.HealthCheckRequestSchema),
+    '/grpc.health.v1.Health/Watch': create(health.HealthCheckRequestSchema),
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo': create(
+      reflection.ServerReflectionRequestSchema,
+      listing,
+    ),
+    '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo': create(
+      reflectionAlpha.ServerReflectionRequestSchema,
+      listing,
+    ),
     [`${KEYS}/RevokeAgentKey`]: create(v2.RevokeKeyRequestSchema, { ...of, keyId: SPARE_KEY }),
   };
 }

@@ -1,15 +1,15 @@
 /** Every command of every protocol, with every kind of credential, against the running service; prints what came of it. */
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FRAME } from '../../engine/wire/index.js';
-import { v1, v2 } from '../../engine/wire-proto/index.js';
+import { reflection, v1, v2 } from '../../engine/wire-proto/index.js';
 import { type AccessRow, accessTable } from '../../gateway/auth/access-table.js';
 import { AGENT, allRoutes, OTHER_AGENT, OTHER_STORE } from '../gateway/support.js';
 import { call } from '../support/agents.js';
 import { type Credentials, createCredentials, type Headers } from './credentials.js';
 import { COLUMNS, type Column, expected } from './expected.js';
-import { callGrpc, grpcMessages } from './grpc-commands.js';
+import { callGrpc, grpcMessages, SERVICES } from './grpc-commands.js';
 import { callHttp, requestOf } from './http-commands.js';
 import { LEGACY_EVENT, startWorld, stream, type World } from './world.js';
 import { callWs, upgrade, WS_COMMANDS } from './ws-commands.js';
@@ -67,9 +67,33 @@ test('every command has a row, and every row of gRPC and WebSocket a message', (
       .map(({ name }) => name)
       .sort();
   expect(Object.keys(grpcMessages(world)).sort()).toEqual(names('grpc'));
+  const methods = SERVICES.flatMap(({ typeName, methods }) =>
+    methods.map(({ name }) => `/${typeName}/${name}`),
+  );
+  expect(methods.sort()).toEqual(names('grpc').filter((name) => !name.includes('#')));
   expect(Object.keys(WS_COMMANDS).sort()).toEqual(names('ws'));
   const saidByClients = Object.entries(FRAME).filter(([, type]) => type < 32);
   expect(saidByClients.map(([name]) => name).sort()).toEqual(names('ws'));
+});
+
+test('the table knows every service that the port tells of', async () => {
+  const [path, listing] = Object.entries(grpcMessages(world)).find(([name]) => name.includes('reflection'))!;
+  const call = grpc.makeBidiStreamRequest(
+    path,
+    (bytes: Uint8Array) => Buffer.from(bytes),
+    (bytes: Buffer) => fromBinary(reflection.ServerReflectionResponseSchema, bytes),
+  );
+  call.on('error', () => {}); // cancelled below
+  call.write(
+    toBinary(reflection.ServerReflectionRequestSchema, listing as reflection.ServerReflectionRequest),
+  );
+  const { messageResponse } = await new Promise<reflection.ServerReflectionResponse>((resolve) =>
+    call.once('data', resolve),
+  );
+  call.cancel();
+  const told = (messageResponse.value as reflection.ListServiceResponse).service.map(({ name }) => name);
+  expect(told.length).toBeGreaterThan(3);
+  expect(SERVICES.map(({ typeName }) => typeName)).toEqual(expect.arrayContaining(told));
 });
 
 test('over HTTP every credential gets what the table says, and nothing else', async () => {
