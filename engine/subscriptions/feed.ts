@@ -11,6 +11,8 @@ export interface FeedKey {
 export interface Feed extends FeedKey {
   readonly id: number;
   readonly name: string;
+  /** How long events are kept in memory at most, by the feed and for its subscribers, in milliseconds. */
+  readonly keptMs: number;
   /** The last number known to be committed; undefined until the tail has begun. */
   readonly position: number | undefined;
   /** Moves the position without a chunk: what lies between has to be read from the database. */
@@ -18,6 +20,8 @@ export interface Feed extends FeedKey {
   append(chunk: EventChunk): void;
   /** The chunk that covers a number, if it is still there. */
   find(sequence: number): EventChunk | undefined;
+  /** Lets go of what was kept for too long. @param now `performance.now()` */
+  dropExpired(now: number): void;
 }
 
 /** Chunks kept for subscribers who are a moment behind; whoever is further behind reads from the database. */
@@ -56,6 +60,8 @@ export function createFeed(
     ...key,
     id,
     name,
+    keptMs,
+    dropExpired,
     get position() {
       return position;
     },

@@ -25,9 +25,10 @@ interface OpenFeed {
 const REST_MS_MAX = 25;
 /** Subscribers served before others get a turn on the thread. */
 const SERVED_PER_TURN = 256;
+const SWEEPS_PER_AGE = 4;
 
 /**
- * @param keptMs how long encoded events are kept in memory at most; unset: as long as there is room
+ * @param keptMs how long encoded events are kept in memory at most, for whomever; unset: as long as there is room
  */
 export function createSubscriptionHub(
   tail: TailPort,
@@ -46,6 +47,10 @@ export function createSubscriptionHub(
   let closed = false;
   let subscriptions = 0;
   const stats = { chunksEncoded: 0, chunksDelivered: 0, eventsDelivered: 0 };
+
+  /** What nobody asks for any more has to go, too: where payloads can be erased, memory must not outlast the erasure. */
+  const sweep = keptMs === undefined ? undefined : setInterval(dropExpired, keptMs / SWEEPS_PER_AGE);
+  sweep?.unref();
 
   tail.onAnswer((answer: TailAnswer) => {
     switch (answer.type) {
@@ -67,6 +72,14 @@ export function createSubscriptionHub(
         return watches.answer(answer);
     }
   });
+
+  function dropExpired(): void {
+    const now = performance.now();
+    for (const { feed, subscribers } of byId.values()) {
+      feed.dropExpired(now);
+      for (const subscriber of subscribers) subscriber.dropExpired(now);
+    }
+  }
 
   function wakeAll(open: OpenFeed | undefined): void {
     for (const subscriber of open?.subscribers ?? []) due.add(subscriber);
@@ -158,6 +171,7 @@ export function createSubscriptionHub(
     },
     close() {
       closed = true;
+      clearInterval(sweep);
       watches.close();
       tenants.close(stopping());
       for (const { subscribers } of [...byId.values()])

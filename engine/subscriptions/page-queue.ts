@@ -14,6 +14,8 @@ export interface PageQueue {
   readonly empty: boolean;
   /** Asks for what follows on `cursor`, as far as it is stored and the feed does not have it. */
   readAhead(cursor: number): void;
+  /** Lets go of pages that were kept for too long; they are read again when it is their turn. @param now `performance.now()` */
+  dropExpired(now: number): void;
   /** Lets go of everything. */
   clear(): void;
 }
@@ -27,6 +29,8 @@ interface Slot {
   readonly from: number;
   to: number;
   chunk: EventChunk | undefined;
+  /** When the chunk came, in milliseconds of the process's clock. */
+  since: number;
   ticket: PageTicket | undefined;
 }
 
@@ -35,7 +39,7 @@ interface Slot {
  * @param failed called when events cannot be read
  */
 export function createPageQueue(
-  { stream, filter, format, filtered, ...feed }: PagedFeed,
+  { stream, filter, format, filtered, keptMs, ...feed }: PagedFeed,
   pager: Pager,
   arrived: () => void,
   failed: (error: ServiceError) => void,
@@ -50,9 +54,10 @@ export function createPageQueue(
       const { first, last, count } = result;
       if (last < first || (!filtered && count !== last - first + 1)) return failed(gapIn(result));
       slot.chunk = result;
+      slot.since = performance.now();
       pager.hold(result.bytes.length);
       if (last < to) {
-        slots.splice(slots.indexOf(slot) + 1, 0, { from: last + 1, to, chunk: undefined, ticket: undefined });
+        slots.splice(slots.indexOf(slot) + 1, 0, unread(last + 1, to));
         slot.to = last;
       }
       arrived();
@@ -64,8 +69,18 @@ export function createPageQueue(
     if (chunk !== undefined) pager.hold(-chunk.bytes.length);
   }
 
+  function dropExpired(now: number): void {
+    for (const slot of slots) {
+      if (slot.chunk === undefined || now - slot.since <= keptMs) continue;
+      drop(slot);
+      slot.chunk = undefined;
+    }
+  }
+
   return {
+    dropExpired,
     next(cursor) {
+      dropExpired(performance.now());
       while (slots[0]?.chunk !== undefined && slots[0].chunk.last <= cursor) drop(slots.shift()!);
       return slots[0]?.chunk;
     },
@@ -86,7 +101,7 @@ export function createPageQueue(
         // How far a page reaches through a filter is only known when it is there.
         if (slots.length >= (filtered ? 1 : pagesMax) || from > position || feed.find(from)) return;
         const to = filtered ? position : Math.min(position, from + PAGE_EVENTS - 1);
-        slots.push({ from, to, chunk: undefined, ticket: undefined });
+        slots.push(unread(from, to));
       }
     },
     clear() {
@@ -96,8 +111,16 @@ export function createPageQueue(
   };
 }
 
+const unread = (from: number, to: number): Slot => ({
+  from,
+  to,
+  chunk: undefined,
+  since: 0,
+  ticket: undefined,
+});
+
 /** What a queue needs to know of its feed. */
-export interface PagedFeed extends Pick<Feed, 'stream' | 'filter' | 'format' | 'find'> {
+export interface PagedFeed extends Pick<Feed, 'stream' | 'filter' | 'format' | 'find' | 'keptMs'> {
   position(): number | undefined;
   /** Whether the filter leaves events out. */
   readonly filtered: boolean;

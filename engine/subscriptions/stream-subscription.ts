@@ -19,6 +19,8 @@ import type { Pager } from './pager.js';
 export interface StreamSubscription extends Subscription {
   /** Delivers as long as there are events and room. */
   pump(): void;
+  /** Lets go of events that were kept for too long. @param now `performance.now()` */
+  dropExpired(now: number): void;
   end(error: ServiceError): void;
 }
 
@@ -103,6 +105,7 @@ export function createStreamSubscription(after: number, ports: SubscriptionPorts
     resume: () => ports.schedule(subscription),
     close,
     pump,
+    dropExpired: pages.dropExpired,
     end,
   };
   return subscription;

@@ -1,6 +1,7 @@
 /** Pages read from a real database, many at once. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DatabaseTarget } from '../../engine/store/connection.js';
 import type { EventChunk, StreamName } from '../../engine/subscriptions/index.js';
 import { push, registerAgent, type TestAgent } from '../support/agents.js';
 import { createLocalHub, type LocalHub } from '../support/hub.js';
@@ -57,6 +58,44 @@ test('fifty readers at once, at any place and any pace, each get everything behi
     const { after } = readers[i]!;
     expect(got).toEqual(Array.from({ length: EVENTS - after }, (_, n) => after + 1 + n));
   });
+});
+
+test('readers that pause for longer than opened events are kept miss nothing', async () => {
+  const forgetful = createLocalHub(service.database as DatabaseTarget, { keptMs: 200 });
+  const read = (after: number, portion: number) =>
+    new Promise<number[]>((resolve, reject) => {
+      const got: number[] = [];
+      let room = portion;
+      const subscription = forgetful.hub.subscribe(
+        { stream, after, filter: {}, format: 'msgpack' },
+        {
+          room: () => room,
+          deliver(chunk) {
+            got.push(...chunk.sequences);
+            room -= chunk.count;
+            if (room > 0) return;
+            setTimeout(() => {
+              room = portion;
+              subscription.resume();
+            }, 300);
+          },
+          caughtUp() {
+            subscription.close();
+            resolve(got);
+          },
+          end: reject,
+        },
+      );
+    });
+  const readers = Array.from({ length: 10 }, (_, i) => ({ after: i * 50, portion: 400 + i * 90 }));
+  const all = await Promise.all(readers.map(({ after, portion }) => read(after, portion)));
+  all.forEach((got, i) => {
+    const { after } = readers[i]!;
+    expect(got).toEqual(Array.from({ length: EVENTS - after }, (_, n) => after + 1 + n));
+  });
+  // Without forgetting three pages each, or four where the last one is not full, would do.
+  expect(forgetful.hub.stats.pagesRead).toBeGreaterThan(readers.length * 4);
+  await forgetful.close();
 });
 
 test('readers that leave in the middle disturb nobody', async () => {

@@ -11,6 +11,7 @@ import {
   type SubscriptionHub,
   type Tail,
   type TailAnswer,
+  type TailRequest,
 } from '../../engine/subscriptions/index.js';
 import { sha256Into } from '../../workers/native-crypto.js';
 
@@ -30,7 +31,11 @@ const NO_COMMITS: CommitWatch = {
 
 export function createLocalHub(
   target: DatabaseTarget,
-  { commits = NO_COMMITS, instanceId = 'this' }: { commits?: CommitWatch; instanceId?: string } = {},
+  {
+    commits = NO_COMMITS,
+    instanceId = 'this',
+    keptMs,
+  }: { commits?: CommitWatch; instanceId?: string; keptMs?: number } = {},
 ): LocalHub {
   const sql = connectDatabase(target, { max: 4, applicationName: 'test-tail', pipelining: false });
   let listener: (answer: TailAnswer) => void = () => {};
@@ -47,12 +52,13 @@ export function createLocalHub(
     post: (answer) => void setImmediate(() => listener(answer)),
     onError: () => {},
   });
-  const hub = createSubscriptionHub({
-    post: (request) => void setImmediate(() => tail.request(request)),
-    onAnswer(given) {
+  const port = {
+    post: (request: TailRequest) => void setImmediate(() => tail.request(request)),
+    onAnswer(given: typeof listener) {
       listener = given;
     },
-  });
+  };
+  const hub = createSubscriptionHub(port, { keptMs });
   return {
     hub,
     tail,

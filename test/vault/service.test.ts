@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canonicalLegacyJson } from '../../engine/protocol/index.js';
 import { connectDatabase, type DatabaseTarget, type Sql } from '../../engine/store/connection.js';
+import { encodeAck, encodeSubscribe, envelopeOf, FRAME } from '../../engine/wire/index.js';
 import { ENCRYPTED_ENVELOPE, ENCRYPTED_SEED } from '../service/encrypted-vector.js';
 import {
   call,
@@ -18,6 +19,7 @@ import {
   streamQuery,
 } from '../support/agents.js';
 import { startTestService, type TestService, urlOf } from '../support/service.js';
+import { openClient } from '../ws/support.js';
 import { hex, masterKey } from './support.js';
 
 const env = { PAYLOAD_ENCRYPTION_MODE: 'required', PAYLOAD_ENCRYPTION_KEYS: masterKey('a') };
@@ -224,6 +226,29 @@ describe('a service that encrypts', () => {
     expect(fresh.body.eventsAccepted).toBe(1);
     const last = await call(service, 'GET', `/api/v1/ves/events?${streamQuery(agent)}&from=6&limit=10`);
     expect(last.text).toContain('Grace');
+  }, 60_000);
+
+  test('a reader that was waiting with opened pages at hand gets the erased form after the erasure, too', async () => {
+    const agent = await registerAgent(service);
+    const { tenantId, storeId } = agent;
+    const events = Array.from({ length: 30 }, (_, n) => agent.event({ payload: { name: 'Ada', n } }));
+    await push(service, agent, events);
+    const raw = await openClient(service);
+    const ask = { id: 1, tenantId, storeId, after: 0, credits: 2, filter: undefined, agentId: undefined };
+    raw.send(encodeSubscribe(ask));
+    /** The payloads of the next events. */
+    const payloads = async () => {
+      const frame = await raw.next(FRAME.events, 1);
+      return frame.events.map((record) => envelopeOf(record, tenantId).payload);
+    };
+    expect(await payloads()).toEqual([0, 1].map((n) => ({ name: 'Ada', n })));
+    const who = ['--tenant-id', tenantId, '--confirm', hex(tenantId)];
+    await admin('erase-tenant', ...who, '--reason', 'asked to', '--actor', 'me');
+    raw.send(encodeAck({ id: 1, credits: 100, sequence: undefined }));
+    const rest: unknown[] = [];
+    while (rest.length < 28) rest.push(...(await payloads()));
+    expect(rest).toEqual(new Array(28).fill(null));
+    raw.close();
   }, 60_000);
 
   test('without keys it does not start; disabled, it says that there are encrypted payloads', async () => {
