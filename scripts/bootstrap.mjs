@@ -28,7 +28,8 @@ const COMMANDS = {
 
 const NODE_MINIMUM = [20, 19];
 const SOURCE_ROOMS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'bench', 'loadtest'];
-const BUILD_INPUTS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+const BUILD_INPUTS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build-wasm.mjs'];
+const WASM_MODULES = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) => at(path));
 const INSTALL_STAMP = at('node_modules', '.bootstrap-stamp');
 const BUILD_STAMP = at('dist', '.build-stamp');
 const LOCK = at('dist', '.bootstrap-lock');
@@ -129,6 +130,8 @@ function install() {
 
 function build() {
   const stamp = buildStamp(); // before: what changes meanwhile counts as not compiled
+  const wasm = spawnSync(process.execPath, [at('scripts/build-wasm.mjs')], runOptions());
+  if (wasm.status !== 0) return `the WebAssembly module failed to compile:\n${outputOf(wasm)}`;
   const tsc = spawnSync(
     process.execPath,
     [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
@@ -148,7 +151,7 @@ function outputOf({ stdout, stderr, error }) {
 }
 
 function isBuilt() {
-  return readIfThere(BUILD_STAMP) === buildStamp();
+  return WASM_MODULES.every((path) => existsSync(path)) && readIfThere(BUILD_STAMP) === buildStamp();
 }
 
 /** By content: a checkout changes times at random. */
