@@ -29,7 +29,9 @@ const COMMANDS = {
 const NODE_MINIMUM = [20, 19];
 const SOURCE_ROOMS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'bench', 'loadtest'];
 const BUILD_INPUTS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build-wasm.mjs'];
-const WASM_MODULES = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) => at(path));
+const WASM_MODULES = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) =>
+  at(path),
+);
 const INSTALL_STAMP = at('node_modules', '.bootstrap-stamp');
 const BUILD_STAMP = at('dist', '.build-stamp');
 const LOCK = at('dist', '.bootstrap-lock');

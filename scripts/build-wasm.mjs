@@ -12,7 +12,9 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCES = join(ROOT, 'engine/ed25519/assembly');
-const TARGETS = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) => join(ROOT, path));
+const TARGETS = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) =>
+  join(ROOT, path),
+);
 const STAMP = join(ROOT, 'dist', '.wasm-stamp');
 
 /** Memory the module begins with, in pages of 64 KiB; the host grows it for the keys' tables. */
@@ -63,7 +65,9 @@ export async function buildWasm() {
 
 function sourceStamp() {
   const { version } = createRequire(import.meta.url)('assemblyscript/package.json');
-  const digest = createHash('sha256').update(`${version}\0`).update(readFileSync(fileURLToPath(import.meta.url)));
+  const digest = createHash('sha256')
+    .update(`${version}\0`)
+    .update(readFileSync(fileURLToPath(import.meta.url)));
   for (const name of readdirSync(SOURCES).sort())
     if (name.endsWith('.ts')) digest.update(`\0${name}\0`).update(readFileSync(join(SOURCES, name)));
   return digest.digest('hex');

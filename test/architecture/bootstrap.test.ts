@@ -25,6 +25,15 @@ fs.mkdirSync('dist/cli', { recursive: true });
 for (const file of fs.readdirSync('cli')) fs.copyFileSync('cli/' + file, 'dist/cli/' + file.replace('.ts', '.js'));
 `;
 
+/** Stands in for the compiler of the WebAssembly module. */
+const WASM_BUILDER = `
+import { mkdirSync, writeFileSync } from 'node:fs';
+for (const directory of ['engine/ed25519', 'dist/engine/ed25519']) {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(directory + '/engine.wasm', '');
+}
+`;
+
 /** Stands in for npm: empties node_modules as `npm ci` does, fills it, and counts. */
 const NPM = `
 const fs = require('node:fs');
@@ -75,6 +84,7 @@ describe('scripts/bootstrap.mjs', () => {
     for (const file of ['tsconfig.json', 'tsconfig.build.json']) write(file, '{}');
     write('package-lock.json', JSON.stringify({ packages: {} }));
     write('compiler.js', COMPILER);
+    write('scripts/build-wasm.mjs', WASM_BUILDER);
     write('npm.js', NPM);
     write('cli/main.ts', MAIN);
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import type { DatabaseTarget } from '../../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../../engine/store/embedded-postgres.js';
+import { buildWasm } from '../../scripts/build-wasm.mjs';
 import { isAlive } from './processes.js';
 
 declare module 'vitest' {
@@ -21,6 +22,7 @@ const QUIT_TIMEOUT_MS = 5000;
  * afterwards, whatever happens: when the run is interrupted, tests have no chance to tidy up themselves.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await buildWasm(); // the sources under test load the compiled engine from beside them
   const directory = mkdtempSync(join(tmpdir(), 'sseq-test-'));
   chmodSync(directory, 0o711); // root's tests run servers of other users below it
   process.env.TMPDIR = directory; // the test processes inherit it
