@@ -102,7 +102,7 @@ export async function startService(given: Config, log: Logger, onFatal: FatalHan
           partitions.set(partition, stats);
           for (const group of stats.recent) gateway?.metrics.observeGroup(group);
         },
-        onVerifyStats: (stats) => gateway?.metrics.observeVerify(stats),
+        onVerifyStats: (stats, worker) => gateway?.metrics.observeVerify(stats, worker),
         onLog: (level, message, details) => log[level](details, message),
         onFatal,
       },

@@ -4,6 +4,7 @@
  * trusted for a second only.
  */
 import { LRUCache } from 'lru-cache';
+import type { VerificationKey } from '../engine/ed25519/index.js';
 import { type AgentKeyRow, findAgentKeys } from '../engine/keys/agent-keys.js';
 import { KEY_INVALID_TEXT, keyStatusAt } from '../engine/protocol/index.js';
 import type { Sql } from '../engine/store/connection.js';
@@ -23,10 +24,16 @@ export interface KeyCacheLimits {
   readonly ttlMs: number;
 }
 
+/** A key that signatures can be checked with. */
+export interface UsableKey {
+  readonly publicKey: Uint8Array;
+  readonly row: AgentKeyRow;
+  /** The signature engine's own form of it, made when it is needed. */
+  handle?: VerificationKey | undefined;
+}
+
 /** A key as the judge needs it. */
-export type CachedKey =
-  | { readonly publicKey: Uint8Array; readonly row: AgentKeyRow }
-  | { readonly publicKey: undefined; readonly problem: string };
+export type CachedKey = UsableKey | { readonly publicKey: undefined; readonly problem: string };
 
 /** Which key: tenant and agent as 32 hex digits. */
 export interface AgentKeyRef {

@@ -37,10 +37,11 @@ import {
 } from '../engine/store/copy-row.js';
 import { writeEntityKeyPreimage } from '../engine/store/entity-key.js';
 import type { Sealer } from '../engine/vault/index.js';
-import { agentKeyName, type CachedKey, keyProblem } from './agent-key-cache.js';
-import { createSignatureVerifier, nativeSha256, sha256Into } from './native-crypto.js';
+import { agentKeyName, type CachedKey, keyProblem, type UsableKey } from './agent-key-cache.js';
+import { nativeSha256, sha256Into } from './native-crypto.js';
 import type { CreatedAtChoice, LegacyRequest, PreparedVesEvent, VesRequest } from './request-context.js';
 import { sealLegacy, sealVes } from './seal-payload.js';
+import { createSignatureChecks, type SignatureChecks } from './signature-checks.js';
 
 /** The cache's name of the key an envelope claims. */
 export function keyNameOf(envelope: VesEnvelope): string {
@@ -55,14 +56,21 @@ export function keyNameOf(envelope: VesEnvelope): string {
   return agentKeyName(tenant, agent, envelope.agentKeyId);
 }
 
+export type KeyOf = (name: string) => CachedKey | undefined;
+
+/** An event is checked first, its signature together with those of many others, then entered. */
 export interface Judge {
-  /** Judges events [from, to) of the request and adds them to `builder`, whose current request it must be. */
+  /** Finds what can be found about events [from, to) of the request and puts their signatures into the open batch. */
+  checkVes(request: VesRequest, from: number, to: number, keyOf: KeyOf, nowMicros: number): void;
+  /** Decides the signatures of everything checked so far. */
+  decideSignatures(): void;
+  /** Judges events [from, to), checked and decided, and adds them to `builder`, whose current request it must be. */
   ves(
     request: VesRequest,
     from: number,
     to: number,
     builder: BatchBuilder,
-    keyOf: (name: string) => CachedKey | undefined,
+    keyOf: KeyOf,
     nowMicros: number,
     sealer?: Sealer,
   ): void;
@@ -72,9 +80,13 @@ export interface Judge {
 /** Length of the label in front of a payload's hash preimage. */
 const LABEL_BYTES = DOMAIN.payloadPlain.length;
 
+/** {@link VesRequest.findings} besides the verdicts on signatures, 0 and 1. */
+const REPEATED = 2;
+const REFUSED = 3;
+const SIGNATURE_FAILS = 0;
+
 /** Makes a judge with scratch buffers of its own. Not re-entrant. */
-export function createJudge(): Judge {
-  const verifySignature = createSignatureVerifier();
+export function createJudge(signatures: SignatureChecks = createSignatureChecks()): Judge {
   const contentDigest = createContentDigest(sha256Into);
   const proof = Buffer.alloc(96);
   const hash = Buffer.alloc(32);
@@ -122,26 +134,17 @@ export function createJudge(): Judge {
     return envelope.payloadKind === 0 ? checkPlainHash(payloads, event) : checkCipherHash(envelope);
   }
 
-  /** What is wrong with its key or signature. */
-  function authorFault(
-    envelope: VesEnvelope,
-    signingHash: Buffer,
+  /** What is wrong with its key, whatever the signature. */
+  function keyFault(
+    { signatureScheme }: VesEnvelope,
     cachedKey: CachedKey | undefined,
     nowMicros: number,
   ): Rejection | undefined {
+    // L6: no event gets a number unless its signature holds under a key that is valid now.
     const problem = cachedKey ? keyProblem(cachedKey, nowMicros) : 'Agent key not found';
     if (problem !== undefined) return VES_REJECTION.agentKey(problem);
-    const scheme = refuseSignatureScheme(envelope.signatureScheme);
-    if (scheme !== undefined) return VES_REJECTION.signatureScheme(scheme);
-    const { fixed, fixedOffset } = envelope;
-    // L6: no event gets a number unless its signature holds under a key that is valid now.
-    const valid = verifySignature(
-      fixed,
-      fixedOffset + FIXED.agentSignature,
-      signingHash,
-      cachedKey!.publicKey!,
-    );
-    return valid ? undefined : VES_REJECTION.signature();
+    const scheme = refuseSignatureScheme(signatureScheme);
+    return scheme === undefined ? undefined : VES_REJECTION.signatureScheme(scheme);
   }
 
   /** Whether the signature holds with the other text of the timestamp; if it does, envelope and hash have it from now on. */
@@ -161,8 +164,7 @@ export function createJudge(): Judge {
       writeSigningHash(envelope, signingHash, 0);
     };
     write(other.createdAt, other.cipherHash ?? cipherHash);
-    if (verifySignature(fixed, fixedOffset + FIXED.agentSignature, signingHash, cachedKey.publicKey))
-      return true;
+    if (signatures.verify(cachedKey, signingHash, fixed, fixedOffset + FIXED.agentSignature)) return true;
     write(createdAt, cipherHash);
     return false;
   }
@@ -191,40 +193,60 @@ export function createJudge(): Judge {
   }
 
   return {
+    checkVes(request, from, to, keyOf, nowMicros) {
+      const { events, signingHashes, seenEvents, findings, refusals } = request;
+      const keyFor = lookUpKeys(keyOf);
+      for (let i = from; i < to; i++) {
+        const { envelope } = events[i]!;
+        const { fixed, fixedOffset } = envelope;
+        writeSigningHash(envelope, signingHashes, i * 32);
+        if (events.length > 1 && remember(seenEvents, fixed, fixedOffset + FIXED.eventId)) {
+          findings[i] = REPEATED;
+          continue;
+        }
+        const fault = contentFault(request, events[i]!);
+        const cachedKey = keyFor(envelope);
+        const rejection = fault ?? keyFault(envelope, cachedKey, nowMicros);
+        if (rejection !== undefined) {
+          findings[i] = REFUSED;
+          refusals.set(i, { rejection, isContent: fault !== undefined });
+          continue;
+        }
+        const signingHash = signingHashes.subarray(i * 32, i * 32 + 32);
+        const at = fixedOffset + FIXED.agentSignature;
+        signatures.add(cachedKey as UsableKey, signingHash, fixed, at, findings, i);
+      }
+    },
+
+    decideSignatures: () => signatures.decide(),
+
     ves(request, from, to, builder, keyOf, nowMicros, sealer) {
-      const { events, payloads, rejections, signingHashes, seenEvents, seenCommands } = request;
-      // Tenant and agent are the same throughout a request: only the key id can change.
-      let keyId = -1;
-      let cachedKey: CachedKey | undefined;
+      const { events, payloads, rejections, signingHashes, seenCommands, findings, refusals } = request;
+      const keyFor = lookUpKeys(keyOf);
       for (let i = from; i < to; i++) {
         const event = events[i]!;
         const { envelope } = event;
         const { fixed, fixedOffset } = envelope;
         const payload = payloads.subarray(event.payloadStart, event.payloadEnd);
         const signingHash = signingHashes.subarray(i * 32, i * 32 + 32);
-        writeSigningHash(envelope, signingHashes, i * 32);
 
         entry.idBytes = fixed;
         entry.idOffset = fixedOffset + FIXED.eventId;
         entry.commandBytes = envelope.hasCommandId ? fixed : undefined;
         entry.commandOffset = fixedOffset + FIXED.commandId;
         entry.baseVersion = envelope.baseVersion;
-        const repeated = events.length > 1 && remember(seenEvents, fixed, entry.idOffset);
-        if (envelope.agentKeyId !== keyId) {
-          keyId = envelope.agentKeyId;
-          cachedKey = keyOf(keyNameOf(envelope));
-        }
-        let fault = repeated ? undefined : contentFault(request, event);
-        let rejection =
-          fault ?? (repeated ? undefined : authorFault(envelope, signingHash, cachedKey, nowMicros));
+        const repeated = findings[i] === REPEATED;
+        const refusal = findings[i] === REFUSED ? refusals.get(i) : undefined;
+        let fault = refusal?.isContent ? refusal.rejection : undefined;
+        let rejection = refusal?.rejection;
+        if (findings[i] === SIGNATURE_FAILS) rejection = VES_REJECTION.signature();
         const other = request.proto?.otherCreatedAt[i];
-        if (
-          rejection !== undefined &&
-          other !== undefined &&
-          signedAs(other, envelope, signingHash, cachedKey)
-        ) {
-          fault = contentFault(request, event);
-          rejection = fault ?? authorFault(envelope, signingHash, cachedKey, nowMicros);
+        if (rejection !== undefined && other !== undefined) {
+          const cachedKey = keyFor(envelope);
+          if (signedAs(other, envelope, signingHash, cachedKey)) {
+            fault = contentFault(request, event);
+            rejection = fault ?? keyFault(envelope, cachedKey, nowMicros);
+          }
         }
         // Last: whoever cannot sign for the agent learns nothing of what it may write.
         if (request.policy !== undefined && !repeated && rejection === undefined)
@@ -399,6 +421,19 @@ function legacyPolicyFault(
   return violation === undefined
     ? undefined
     : LEGACY_REJECTION.unauthorized(`policy_violation: ${violation}`);
+}
+
+/** Tenant and agent are the same throughout a request: only the key id can change. */
+function lookUpKeys(keyOf: KeyOf): (envelope: VesEnvelope) => CachedKey | undefined {
+  let keyId = -1;
+  let cachedKey: CachedKey | undefined;
+  return (envelope) => {
+    if (envelope.agentKeyId !== keyId) {
+      keyId = envelope.agentKeyId;
+      cachedKey = keyOf(keyNameOf(envelope));
+    }
+    return cachedKey;
+  };
 }
 
 /** Adds 16 bytes to the set; true when they were in it. */

@@ -7,6 +7,7 @@ import type { Config } from '../engine/config/index.js';
 import type { ErrorCode } from '../engine/errors/index.js';
 import type { GroupTree } from '../engine/log/index.js';
 import type { DatabaseTarget } from '../engine/store/connection.js';
+import type { SignatureStats } from './signature-checks.js';
 
 /** Who sends a request, as far as ingest needs to know. Ids are 32 lower-case hex digits. */
 export interface IngestScope {
@@ -88,6 +89,7 @@ export interface VerifyStats {
   bundles: { readonly verifyMs: number; readonly sequenceMs: number }[];
   /** Events that the worker itself rejected, by reason. */
   rejections: Record<string, number>;
+  signatures: SignatureStats;
 }
 
 /** A request that failed as a whole. */

@@ -39,7 +39,7 @@ import { createReserve } from './reserve.js';
 export interface PipelineEvents {
   onStats(partition: number, stats: PartitionStats): void;
   /** About once a second per worker. */
-  onVerifyStats?(stats: VerifyStats): void;
+  onVerifyStats?(stats: VerifyStats, worker: number): void;
   onLog(level: 'info' | 'warn' | 'error', message: string, details: object): void;
   /** A partition's thread died: the process cannot go on. */
   onFatal(error: Error): void;
@@ -200,7 +200,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   }
 
   function finish(worker: Lane, bundle: Bundle, result: VerifyResult | undefined): void {
-    if (result?.stats) events.onVerifyStats?.(result.stats);
+    if (result?.stats) reportStats(result.stats, worker.slot);
     if (result) tellTimings(bundle.requests, result.timings);
     const errorsByRequest = new Map(result?.errors.map((error) => [error.request, error]));
     bundle.requests.forEach(({ request, body: { length: bodyBytes } }, i) => {
@@ -223,6 +223,15 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
       }
     });
     if (closing && inflightRequests.total === 0) idle();
+  }
+
+  function reportStats(stats: VerifyStats, worker: number): void {
+    events.onVerifyStats?.(stats, worker);
+    const { fault } = stats.signatures;
+    if (fault !== undefined)
+      events.onLog('error', `${fault}; libsodium checks signatures instead, see the runbook`, {
+        worker,
+      });
   }
 
   function release(lane: number): void {

@@ -21,6 +21,7 @@ import {
   type Arrival,
   authorise,
   type IngestLimits,
+  judgement,
   type LegacyRequest,
   type PreparedLegacyEvent,
   type PreparedVesEvent,
@@ -93,13 +94,12 @@ export function prepareVesJson(arrival: Arrival, limits: IngestLimits, strictFor
       payloadTooLarge(i, payloadEnd - payloadStart, limits.payloadBytesMax);
   }
   authorise(scope, agent, prepared, 'source_agent_id');
-  const signingHashes = Buffer.allocUnsafe(events.length * 32);
   return {
     kind: 'ves',
     ...requestBase(arrival),
     events: prepared,
     payloads: payloads.bytes,
-    signingHashes,
+    ...judgement(events.length),
   };
 }
 

@@ -48,6 +48,7 @@ import {
   type Arrival,
   authorise,
   type IngestLimits,
+  judgement,
   type PreparedVesEvent,
   refuse,
   requestBase,
@@ -133,7 +134,7 @@ function readPush(
     frameId: id,
     events: prepared,
     payloads: payloads.bytes,
-    signingHashes: Buffer.allocUnsafe(count * 32),
+    ...judgement(count),
   };
 }
 

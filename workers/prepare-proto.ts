@@ -14,6 +14,7 @@ import {
   type CreatedAtChoice,
   type EventIds,
   type IngestLimits,
+  judgement,
   type LegacyRequest,
   type MalformedEvent,
   refuse,
@@ -66,7 +67,7 @@ export function createVesProtoReader(limits: IngestLimits): (arrival: Arrival) =
       ...requestBase(arrival),
       events: batch.events,
       payloads: batch.payloads.bytes,
-      signingHashes: Buffer.allocUnsafe(batch.events.length * 32),
+      ...judgement(batch.events.length),
       proto: { requestId: push.requestId, malformed, otherCreatedAt },
     };
   };

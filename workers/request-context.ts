@@ -90,6 +90,10 @@ export interface VesRequest extends RequestBase {
   readonly payloads: Uint8Array;
   /** 32 bytes per event, filled in while judging. */
   readonly signingHashes: Buffer;
+  /** One byte per event, the judge's own. */
+  readonly findings: Uint8Array;
+  /** Events refused whatever their signature, by index, and whether it is for what they say. */
+  readonly refusals: Map<number, { readonly rejection: Rejection; readonly isContent: boolean }>;
   /** The client's own number of the request, where its protocol has one: the answer repeats it. */
   readonly frameId?: number;
 }
@@ -100,6 +104,13 @@ export interface LegacyRequest extends RequestBase {
 }
 
 export type PreparedRequest = VesRequest | LegacyRequest;
+
+/** What judging `events` events needs. */
+export const judgement = (events: number): Pick<VesRequest, 'signingHashes' | 'findings' | 'refusals'> => ({
+  signingHashes: Buffer.allocUnsafe(events * 32),
+  findings: new Uint8Array(events),
+  refusals: new Map(),
+});
 
 /** The parts of a request's context that do not depend on its kind. */
 export function requestBase({ slot, deadlineMs, receipts, codec }: Arrival): RequestBase {

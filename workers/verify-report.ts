@@ -1,5 +1,6 @@
 import type { VerifyStats } from './messages.js';
 import type { PreparedRequest } from './request-context.js';
+import type { SignatureChecks } from './signature-checks.js';
 
 const INTERVAL_MS = 1000;
 /** L8: bundles told of in one report. */
@@ -14,8 +15,10 @@ export interface VerifyReport {
   due(): VerifyStats | undefined;
 }
 
-export function createVerifyReport(): VerifyReport {
-  let stats: VerifyStats = { events: 0, bundles: [], rejections: {} };
+type Counted = Omit<VerifyStats, 'signatures'>;
+
+export function createVerifyReport(signatures: SignatureChecks): VerifyReport {
+  let stats: Counted = { events: 0, bundles: [], rejections: {} };
   let reportedAt = performance.now();
 
   return {
@@ -29,7 +32,7 @@ export function createVerifyReport(): VerifyReport {
     },
     due() {
       if (performance.now() - reportedAt < INTERVAL_MS) return undefined;
-      const given = stats;
+      const given = { ...stats, signatures: signatures.takeStats() };
       stats = { events: 0, bundles: [], rejections: {} };
       reportedAt = performance.now();
       return given;

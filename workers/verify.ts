@@ -42,6 +42,7 @@ import {
   type VerifyTask,
   type WorkerSetup,
 } from './messages.js';
+import { openSignatureChecks } from './open-signature-checks.js';
 import { createRequestReaders } from './prepare.js';
 import { createRenderer, type Rendered } from './render.js';
 import { type PreparedRequest, refuse, requestError } from './request-context.js';
@@ -50,7 +51,7 @@ import { createTurns, type Turn } from './turns.js';
 import { createVerifyReport } from './verify-report.js';
 
 /** Events judged before the thread looks at its ports again, and lets others go first. */
-const EVENTS_PER_TURN = 16;
+const EVENTS_PER_TURN = 32;
 /** Events of a batch that is handed over early. */
 const EVENTS_PER_BATCH = 64;
 
@@ -69,7 +70,8 @@ const sql = connectDatabase(setup.database, {
 const keys = createAgentKeyCache(sql, config.auth.agentKeyCache);
 const { readVes, readLegacy } = createRequestReaders(config.limits, config.sequencer.strictFormat);
 const policies = createAgentPolicyCache(sql, config.auth.agentKeyCache);
-const judge = createJudge();
+const signatures = openSignatureChecks(config.sequencer.signatures);
+const judge = createJudge(signatures);
 const vault = openVault(sql, config.encryption);
 const render = createRenderer(identity, config.transparency.origin);
 /** By partition: of the bundle in work, and of the one that goes between its parts. */
@@ -87,7 +89,7 @@ let batchIds = 0;
 /** Traced requests under way, and the group that decided them. */
 const traced = new Map<PreparedRequest, OutcomeMessage['group']>();
 const NO_GROUP: OutcomeMessage['group'] = [0, 0, 0];
-const report = createVerifyReport();
+const report = createVerifyReport(signatures);
 const nowMs = () => performance.timeOrigin + performance.now();
 
 connectPorts();
@@ -311,6 +313,40 @@ const tenantOf = ({
   readonly fixedOffset: number;
 }): string => encodeHex(fixed, fixedOffset + FIXED.tenantId, fixedOffset + FIXED.tenantId + 16);
 
+/** Where a request's events go. */
+interface Entry {
+  readonly partition: number;
+  readonly builder: BatchBuilder;
+  readonly sealer: Sealer | undefined;
+}
+
+/** Events [from, to) of a request. */
+interface Piece {
+  readonly request: PreparedRequest;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The requests' events in order, so many at a time. */
+function* piecesOf(requests: readonly (PreparedRequest | undefined)[]): Generator<readonly Piece[]> {
+  let pieces: Piece[] = [];
+  let room = EVENTS_PER_TURN;
+  for (const request of requests) {
+    const count = request?.events.length ?? 0;
+    for (let from = 0; from < count; ) {
+      const to = Math.min(count, from + room);
+      pieces.push({ request: request!, from, to });
+      room -= to - from;
+      from = to;
+      if (room > 0) continue;
+      yield pieces;
+      pieces = [];
+      room = EVENTS_PER_TURN;
+    }
+  }
+  if (pieces.length > 0) yield pieces;
+}
+
 async function judgeAll(
   turn: Turn,
   requests: (PreparedRequest | undefined)[],
@@ -331,10 +367,7 @@ async function judgeAll(
     const batch = mine[p]!.finish();
     ports[p]!.postMessage({ batchId, batch } satisfies BatchMessage, [batch]);
   };
-  let sinceTurn = 0;
-  for (let i = 0; i < requests.length; i++) {
-    const request = requests[i];
-    if (!request || request.events.length === 0) continue;
+  const begin = (request: PreparedRequest): Entry => {
     const ids = request.events[0]!.envelope;
     const tenant = ids.fixed.subarray(
       ids.fixedOffset + FIXED.tenantId,
@@ -342,12 +375,11 @@ async function judgeAll(
     );
     const store = ids.fixed.subarray(ids.fixedOffset + FIXED.storeId, ids.fixedOffset + FIXED.storeId + 16);
     const p = partitionOf(tenant, store, partitions);
-    const builder = mine[p]!;
     const sealer = sealers?.get(tenantOf(ids));
     // Where payloads are to be sealed, none is ever stored in clear text.
     if (sealer instanceof ServiceError || (vault && !sealer))
       throw new Error('a request is judged without a key to seal its payloads');
-    builder.request(
+    mine[p]!.request(
       request.slot,
       request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY,
       tenant,
@@ -355,19 +387,28 @@ async function judgeAll(
       request.deadlineMs,
       request.receipts & GROUP_RECEIPTS ? FLAG_GROUP_RECEIPTS : 0,
     );
-    for (let from = 0; from < request.events.length; from += EVENTS_PER_TURN) {
-      const to = Math.min(from + EVENTS_PER_TURN, request.events.length);
-      if (request.kind === 'ves') judge.ves(request, from, to, builder, keyOf, Date.now() * 1000, sealer);
+    return { partition: p, builder: mine[p]!, sealer };
+  };
+  /** Of the request whose events are being entered: it may reach over several pieces. */
+  let entry: Entry | undefined;
+  for (const pieces of piecesOf(requests)) {
+    // The signatures of a piece are decided together: they share work (engine/ed25519).
+    const nowMicros = Date.now() * 1000;
+    for (const { request, from, to } of pieces)
+      if (request.kind === 'ves') judge.checkVes(request, from, to, keyOf, nowMicros);
+    judge.decideSignatures();
+    for (const { request, from, to } of pieces) {
+      if (from === 0) entry = begin(request);
+      const { partition, builder, sealer } = entry!;
+      if (request.kind === 'ves') judge.ves(request, from, to, builder, keyOf, nowMicros, sealer);
       else judge.legacy(request, from, to, builder, sealer);
-      sinceTurn += to - from;
-      if (sinceTurn < EVENTS_PER_TURN) continue;
-      sinceTurn = 0;
-      // Outcomes of earlier bundles may be waiting: their clients should not wait for this bundle's signatures.
-      await new Promise(setImmediate);
-      await turn.pause();
+      if (to < request.events.length) continue;
+      open[partition]!.set(request.slot, request);
+      if (builder.events >= EVENTS_PER_BATCH) handOver(partition);
     }
-    open[p]!.set(request.slot, request);
-    if (builder.events >= EVENTS_PER_BATCH) handOver(p);
+    // Outcomes of earlier bundles may be waiting: their clients should not wait for this bundle's signatures.
+    await new Promise(setImmediate);
+    await turn.pause();
   }
   for (let p = 0; p < partitions; p++) handOver(p);
 }

@@ -1,5 +1,7 @@
 /** What a verify worker does to an event, whole steps of the service's own code first, their dear shares behind. */
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { createEd25519Engine } from '../../engine/ed25519/index.js';
+import { loadEd25519Module } from '../../engine/ed25519/load-module.js';
 import {
   appendLeaf,
   createNodeHasher,
@@ -18,6 +20,7 @@ import { createSignatureVerifier, createSigner, sha256Into } from '../../workers
 import { prepareVesJson } from '../../workers/prepare-json.js';
 import { createRenderer } from '../../workers/render.js';
 import type { VesRequest } from '../../workers/request-context.js';
+import { createSignatureChecks } from '../../workers/signature-checks.js';
 import type { Part } from './cost.js';
 
 const BODIES = 10;
@@ -33,6 +36,8 @@ const arrivalOf = (body: Uint8Array) => ({
   deadlineMs: Number.MAX_SAFE_INTEGER,
   receipts: BOTH,
 });
+/** Events checked together, as in workers/verify.ts. */
+const PIECE = 32;
 const LIMITS = { batchEventsMax: 10_000, payloadBytesMax: 1024 * 1024 };
 
 /** Makes the parts of a verify worker for requests of `batch` events. */
@@ -40,7 +45,8 @@ export function workerParts(population: Population, payloadBytes: number, batch:
   const bodies = buildBodies(population, payloadBytes, batch);
   const keys = keysOf(population);
   const keyOf = (name: string) => keys.get(name);
-  const judge = createJudge();
+  const engine = createEd25519Engine(loadEd25519Module());
+  const judge = createJudge(createSignatureChecks({ engine }));
   const builder = createBatchBuilder();
   const nowMicros = Date.now() * 1000;
   const prepare = (body: Uint8Array) => prepareVesJson(arrivalOf(body), LIMITS, false);
@@ -48,7 +54,12 @@ export function workerParts(population: Population, payloadBytes: number, batch:
     const { fixed } = request.events[0]!.envelope;
     const ids = (offset: number) => fixed.subarray(offset, offset + 16);
     builder.request(0, STREAM_VES, ids(FIXED.tenantId), ids(FIXED.storeId), Number.MAX_SAFE_INTEGER);
-    judge.ves(request, 0, batch, builder, keyOf, nowMicros);
+    for (let from = 0; from < batch; from += PIECE) {
+      const to = Math.min(batch, from + PIECE);
+      judge.checkVes(request, from, to, keyOf, nowMicros);
+      judge.decideSignatures();
+      judge.ves(request, from, to, builder, keyOf, nowMicros);
+    }
     return builder.finish();
   };
   let turn = 0;

@@ -114,17 +114,13 @@ export function createEventImporter(deps: {
       receipts: 0,
     };
     const micros = Number(group.sequencedAtMicros);
-    if (kind === 'ves')
-      judge.ves(
-        prepareVesJson(arrival, LIMITS, false),
-        0,
-        count,
-        builder,
-        (name) => keys.get(name),
-        micros,
-        sealer,
-      );
-    else judge.legacy(prepareLegacyJson(arrival, LIMITS), 0, count, builder, sealer);
+    if (kind === 'ves') {
+      const request = prepareVesJson(arrival, LIMITS, false);
+      const keyOf = (name: string) => keys.get(name);
+      judge.checkVes(request, 0, count, keyOf, micros);
+      judge.decideSignatures();
+      judge.ves(request, 0, count, builder, keyOf, micros, sealer);
+    } else judge.legacy(prepareLegacyJson(arrival, LIMITS), 0, count, builder, sealer);
     return createSubmission(readBatch(builder.finish()), 0);
   }
 

@@ -233,6 +233,11 @@ function toConfig(env: Environment, machine: Machine) {
       retiredKeys: env.VES_SEQUENCER_RETIRED_KEYS,
       strictFormat: env.VES_STRICT_FORMAT_VALIDATION,
       verifyThreads: env.VERIFY_THREADS ?? defaultVerifyThreads(machine),
+      signatures: {
+        engine: env.SIGNATURE_ENGINE,
+        tableBytesMax: env.SIGNATURE_TABLE_BYTES_MAX,
+        crossCheckEvery: env.SIGNATURE_CROSS_CHECK_EVERY,
+      },
       partitions: env.PARTITIONS ?? defaultPartitions(machine),
       groupEventsMax: env.GROUP_MAX_EVENTS,
       groupBytesMax: env.GROUP_MAX_BYTES,

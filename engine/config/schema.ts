@@ -556,6 +556,24 @@ export const EnvironmentSchema = z
       accepts: count(1, 256),
       defaultText: 'number of processors',
     }),
+    SIGNATURE_ENGINE: setting(parse.oneOf('own', 'libsodium').default('own'), {
+      section: 'Sequencer',
+      description:
+        'What checks the signatures of events: the project’s own engine with tables per key, or libsodium. Their verdicts are the same.',
+      accepts: 'own or libsodium',
+    }),
+    SIGNATURE_TABLE_BYTES_MAX: setting(parse.byteSize(0, 4 * GIB - 1).default(64 * MIB), {
+      section: 'Sequencer',
+      description:
+        'Memory of each verify worker for tables of keys in use, 51 KiB each. Keys without a table are checked three times slower.',
+      accepts: size('0', '4GB'),
+    }),
+    SIGNATURE_CROSS_CHECK_EVERY: setting(parse.integer(0, 1_000_000_000).default(1000), {
+      section: 'Sequencer',
+      description:
+        'One in so many signatures, at random, is checked by OpenSSL as well; at a difference the engine is given up. 0: none.',
+      accepts: count(0, 1_000_000_000),
+    }),
     PARTITIONS: setting(parse.integer(1, 64).optional(), {
       section: 'Sequencer',
       description: 'Threads that number and commit; every stream belongs to one of them.',

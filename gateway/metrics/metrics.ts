@@ -52,7 +52,7 @@ export interface GatewayMetrics {
   observeIngest(kind: IngestKind, result: IngestReply, seconds: number): void;
   observeGroup(group: GroupSample): void;
   /** What a verify worker did since its last report. */
-  observeVerify(stats: VerifyStats): void;
+  observeVerify(stats: VerifyStats, worker: number): void;
   observeCall(call: GrpcCallReport): void;
   /** A statement or transaction of the pool for reads and administration ended. */
   observeQuery(seconds: number, failed: boolean): void;
@@ -126,6 +126,24 @@ export function createMetrics(
     LATENCY_BUCKETS,
   );
   const verifiedEvents = counter('verify_events', 'Events that the verify workers looked at');
+  const signatureChecks = families.counter(
+    'signature_checks',
+    'Signatures of events checked: by the engine with a table of the key, without one, or by libsodium',
+    ['how'],
+  );
+  const signatureCrossChecks = counter(
+    'signature_cross_checks',
+    'Signatures checked a second time by OpenSSL',
+  );
+  const signatureFaults = counter(
+    'signature_engine_faults',
+    'Verify workers that gave the signature engine up because it failed or was contradicted',
+  );
+  /** By worker. */
+  const tableBytes = new Map<number, number>();
+  gauge('signature_table_bytes', 'Memory of the signature engine for tables of keys', () =>
+    [...tableBytes.values()].reduce((sum, bytes) => sum + bytes, 0),
+  );
   const sequenceLatency = histogram(
     'sequence_latency_seconds',
     'From handing a bundle to its partitions to their last decision',
@@ -235,8 +253,13 @@ export function createMetrics(
       groupLatency.observe(ms / 1000);
       if (queued !== undefined) queueDepth.observe(queued);
     },
-    observeVerify({ events, bundles, rejections }) {
+    observeVerify({ events, bundles, rejections, signatures }, worker) {
       verifiedEvents.inc(events);
+      for (const how of ['warm', 'cold', 'native'] as const)
+        if (signatures[how] > 0) signatureChecks({ how }, signatures[how]);
+      signatureCrossChecks.inc(signatures.crossChecks);
+      if (signatures.fault !== undefined) signatureFaults.inc();
+      tableBytes.set(worker, signatures.tableBytes);
       for (const { verifyMs, sequenceMs } of bundles) {
         verifyTime.observe(verifyMs / 1000);
         if (sequenceMs > 0) sequenceLatency.observe(sequenceMs / 1000);

@@ -264,7 +264,11 @@ function createIngest(target: DatabaseTarget) {
       };
       const builder = createBatchBuilder();
       builder.request(0, STREAM_VES, bytes(agent.tenantId), bytes(agent.storeId), Number.MAX_SAFE_INTEGER, 0);
-      judge.ves(request, 0, events.length, builder, () => key as unknown as CachedKey, Date.now() * 1000);
+      const keyOf = () => key as unknown as CachedKey;
+      const nowMicros = Date.now() * 1000;
+      judge.checkVes(request, 0, events.length, keyOf, nowMicros);
+      judge.decideSignatures();
+      judge.ves(request, 0, events.length, builder, keyOf, nowMicros);
       await commit(createSubmission(readBatch(builder.finish()), 0));
     },
     async legacy(agent: TestAgent, count: number, parts: { entityId?: string }): Promise<void> {
