@@ -42,6 +42,9 @@ export interface PoolGate {
   readonly waiting: number;
 }
 
+/** L8: statements and transactions that wait; one more is refused at once. */
+const WAITING_MAX = 10_000;
+
 /** To be called when a connection is free again. */
 type Leave = (failed: boolean) => void;
 
@@ -84,13 +87,18 @@ export function gatePool(pool: Sql, options: GateOptions): PoolGate {
         end(failed);
       };
     };
+    const refuse = (why: string): ServiceError => {
+      listeners.onTimedOut?.();
+      end(true);
+      return overloaded(why);
+    };
     if (active < connectionsMax) return Promise.resolve(enter());
+    if (queue.size >= WAITING_MAX)
+      return Promise.reject(refuse('Too many requests wait for a connection to the store'));
     return new Promise((resolve, reject) => {
       const giveUp = () => {
         queue.delete(go);
-        listeners.onTimedOut?.();
-        end(true);
-        reject(tooLong(acquireTimeoutMs));
+        reject(refuse(`No connection to the store became free within ${acquireTimeoutMs} ms`));
       };
       const timer = acquireTimeoutMs === 0 ? undefined : setTimeout(giveUp, acquireTimeoutMs);
       const go = () => {
@@ -171,11 +179,5 @@ function leaveAtTheEnd(query: DriverQuery, leave: Leave): void {
   };
 }
 
-const tooLong = (timeoutMs: number) =>
-  new ServiceError(
-    'OVERLOADED',
-    `No connection to the store became free within ${timeoutMs} ms; try again shortly`,
-    {
-      details: { limit_of: 'database' },
-    },
-  );
+const overloaded = (why: string) =>
+  new ServiceError('OVERLOADED', `${why}; try again shortly`, { details: { limit_of: 'database' } });

@@ -100,6 +100,16 @@ describe('waiting for a connection', () => {
     expect(await waiting).toEqual([{ two: 2 }]);
   });
 
+  test('is for a bounded number only', async () => {
+    const { gate, sql, occupy } = gated(0);
+    const release = await occupy();
+    const waiting = Array.from({ length: 10_000 }, () => sql`select 1`.execute());
+    await expect(sql`select 2`).rejects.toMatchObject({ code: 'OVERLOADED' });
+    expect(gate.waiting).toBe(10_000);
+    await release();
+    await Promise.all(waiting);
+  });
+
   test('is not needed after a statement or a transaction that failed', async () => {
     const { gate, sql } = gated(1000);
     for (let i = 0; i < 5; i++) {
