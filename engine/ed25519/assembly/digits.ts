@@ -13,7 +13,7 @@ const L0: u64 = 0x5812631a5cf5d3ed;
 const L1: u64 = 0x14def9dea2f79cd6;
 const L3: u64 = 0x1000000000000000;
 
-/** out = a scalar below L, prepared for {@link windowAt}; `bits` is the sum of all windows' widths, 255 or 256. */
+/** out = a scalar below L, prepared for {@link windowAt}; `bits` is the sum of all windows' widths, 255 ... 288. */
 export function prepareDigits(out: usize, scalar: usize, bits: usize): void {
   let w0 = load<u64>(scalar);
   let w1 = load<u64>(scalar, 8);
@@ -33,8 +33,10 @@ export function prepareDigits(out: usize, scalar: usize, bits: usize): void {
   store<u64>(out, (w0 >>> 1) | (w1 << 63));
   store<u64>(out, (w1 >>> 1) | (w2 << 63), 8);
   store<u64>(out, (w2 >>> 1) | (w3 << 63), 16);
-  store<u64>(out, (w3 >>> 1) | ((<u64>1) << (bits - 1 - 192)), 24);
+  store<u64>(out, w3 >>> 1, 24);
   store<u64>(out, 0, 32);
+  const top = out + ((bits - 1) >>> 3);
+  store<u8>(top, load<u8>(top) | (1 << <u8>((bits - 1) & 7)));
 }
 
 /** The signs of window `index` of a prepared scalar, as a number below 2^width; width at most 25. */

@@ -9,7 +9,6 @@ const MASK: i64 = (1 << 29) - 1;
 const TOP_BITS: i64 = 23;
 const TOP_MASK: i64 = (1 << 23) - 1;
 
-const limbs = memory.data(72, 8);
 const difference = memory.data(40, 8);
 const encoded = memory.data(32, 8);
 
@@ -40,45 +39,84 @@ export function fromBytes(out: usize, bytes: usize): void {
 
 /** The unique 32 bytes of a, 0 <= a < p. Accepts any limbs of i32; constant time. */
 export function toBytes(bytes: usize, a: usize): void {
-  for (let i: usize = 0; i < 9; i++) store<i64>(limbs + 8 * i, i64.load32_s(a + 4 * i));
-  // Each pass takes away what stands above 2^255; after three the number is within [0, 2^255).
-  fold();
-  fold();
-  fold();
-  // Below p now, or p ... p + 18: in that case adding 19 carries out of 255 bits.
-  let carry = (load<i64>(limbs) + 19) >> 29;
-  for (let i: usize = 1; i < 8; i++) carry = (load<i64>(limbs + 8 * i) + carry) >> 29;
-  carry = (load<i64>(limbs, 64) + carry) >> TOP_BITS;
-  store<i64>(limbs, load<i64>(limbs) + 19 * carry);
-  carryLimbs();
-  const c1 = load<i64>(limbs, 8);
-  const c2 = load<i64>(limbs, 16);
-  const c3 = load<i64>(limbs, 24);
-  const c4 = load<i64>(limbs, 32);
-  const c5 = load<i64>(limbs, 40);
-  const c6 = load<i64>(limbs, 48);
-  const c7 = load<i64>(limbs, 56);
-  const c8 = load<i64>(limbs, 64) & TOP_MASK;
-  store<i64>(bytes, load<i64>(limbs) | (c1 << 29) | (c2 << 58));
+  let c0 = i64.load32_s(a, 0);
+  let c1 = i64.load32_s(a, 4);
+  let c2 = i64.load32_s(a, 8);
+  let c3 = i64.load32_s(a, 12);
+  let c4 = i64.load32_s(a, 16);
+  let c5 = i64.load32_s(a, 20);
+  let c6 = i64.load32_s(a, 24);
+  let c7 = i64.load32_s(a, 28);
+  let c8 = i64.load32_s(a, 32);
+  // What stands above 2^255 comes back as 19 times itself: first up to 2^9 in magnitude, then -1, 0 or 1. After the second time
+  // all limbs are within their bits and the number is within [0, 2^255).
+  c1 += c0 >> 29;
+  c0 &= MASK;
+  c2 += c1 >> 29;
+  c1 &= MASK;
+  c3 += c2 >> 29;
+  c2 &= MASK;
+  c4 += c3 >> 29;
+  c3 &= MASK;
+  c5 += c4 >> 29;
+  c4 &= MASK;
+  c6 += c5 >> 29;
+  c5 &= MASK;
+  c7 += c6 >> 29;
+  c6 &= MASK;
+  c8 += c7 >> 29;
+  c7 &= MASK;
+  c0 += 19 * (c8 >> TOP_BITS);
+  c8 &= TOP_MASK;
+  c1 += c0 >> 29;
+  c0 &= MASK;
+  c2 += c1 >> 29;
+  c1 &= MASK;
+  c3 += c2 >> 29;
+  c2 &= MASK;
+  c4 += c3 >> 29;
+  c3 &= MASK;
+  c5 += c4 >> 29;
+  c4 &= MASK;
+  c6 += c5 >> 29;
+  c5 &= MASK;
+  c7 += c6 >> 29;
+  c6 &= MASK;
+  c8 += c7 >> 29;
+  c7 &= MASK;
+  c0 += 19 * (c8 >> TOP_BITS);
+  c8 &= TOP_MASK;
+  // Below p now, or p ... p + 18: then adding 19 carries out of 255 bits, and what remains is the number less p.
+  let carry = (c0 + 19) >> 29;
+  carry = (c1 + carry) >> 29;
+  carry = (c2 + carry) >> 29;
+  carry = (c3 + carry) >> 29;
+  carry = (c4 + carry) >> 29;
+  carry = (c5 + carry) >> 29;
+  carry = (c6 + carry) >> 29;
+  carry = (c7 + carry) >> 29;
+  c0 += 19 * ((c8 + carry) >> TOP_BITS);
+  c1 += c0 >> 29;
+  c0 &= MASK;
+  c2 += c1 >> 29;
+  c1 &= MASK;
+  c3 += c2 >> 29;
+  c2 &= MASK;
+  c4 += c3 >> 29;
+  c3 &= MASK;
+  c5 += c4 >> 29;
+  c4 &= MASK;
+  c6 += c5 >> 29;
+  c5 &= MASK;
+  c7 += c6 >> 29;
+  c6 &= MASK;
+  c8 += c7 >> 29;
+  c7 &= MASK;
+  c8 &= TOP_MASK;
+  store<i64>(bytes, c0 | (c1 << 29) | (c2 << 58));
   store<i64>(bytes, (c2 >> 6) | (c3 << 23) | (c4 << 52), 8);
   store<i64>(bytes, (c4 >> 12) | (c5 << 17) | (c6 << 46), 16);
   store<i64>(bytes, (c6 >> 18) | (c7 << 11) | (c8 << 40), 24);
-}
-
-function fold(): void {
-  carryLimbs();
-  const top = load<i64>(limbs, 64);
-  store<i64>(limbs, top & TOP_MASK, 64);
-  store<i64>(limbs, load<i64>(limbs) + 19 * (top >> TOP_BITS));
-}
-
-/** Brings all limbs but the last to 29 bits. */
-function carryLimbs(): void {
-  for (let i: usize = 0; i < 64; i += 8) {
-    const value = load<i64>(limbs + i);
-    store<i64>(limbs + i, value & MASK);
-    store<i64>(limbs + i, load<i64>(limbs + i, 8) + (value >> 29), 8);
-  }
 }
 
 /** Whether a is 0 modulo p. */

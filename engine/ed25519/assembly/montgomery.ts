@@ -13,7 +13,7 @@
 import { FIELD_BYTES, mul, mulAdd, mulDiff, mulDiffSub, mulTwice, squareSub } from './field';
 import { add, copy, setSmall } from './field-basics';
 import { isEqual, isZero } from './field-bytes';
-import { invert } from './field-power';
+import { invertPublic } from './field-invert';
 
 /** Bytes of a point. */
 export const MONTGOMERY_BYTES: usize = 2 * FIELD_BYTES;
@@ -49,7 +49,7 @@ export function addRows(
     last = multiplyDenominators(left, right, rightStep, rows, columns, flags, products);
   }
   if (last == products) return;
-  invert(inverse, last);
+  invertPublic(inverse, last);
   for (let row = rows; row-- > 0; ) {
     for (let column = columns; column-- > 0; ) {
       if (load<u8>(flags + column)) continue;
@@ -108,7 +108,7 @@ export function doubleRow(out: usize, points: usize, count: usize, products: usi
     mulTwice(last + FIELD_BYTES, last, points + i * MONTGOMERY_BYTES + V);
     last += FIELD_BYTES;
   }
-  invert(inverse, last);
+  invertPublic(inverse, last);
   for (let i = count; i-- > 0; ) {
     const p = points + i * MONTGOMERY_BYTES;
     last -= FIELD_BYTES;

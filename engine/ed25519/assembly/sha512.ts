@@ -35,7 +35,6 @@ const BLOCK_BYTES: usize = 128;
 const LENGTH_AT: usize = 112;
 
 const state = memory.data(64, 8);
-const schedule = memory.data(640, 8);
 const block = memory.data(128, 8);
 /** Bytes that wait in `block`, and bytes of the message so far. */
 let waiting: usize = 0;
@@ -50,7 +49,7 @@ export function sha512(out: usize, message: usize, length: usize): void {
 
 /** Starts a message; the one before is forgotten. */
 export function sha512Begin(): void {
-  memory.copy(state, INITIAL_STATE, 64);
+  copyWords(state, INITIAL_STATE, 64);
   waiting = 0;
   total = 0;
 }
@@ -73,23 +72,36 @@ export function sha512Update(bytes: usize, length: usize): void {
     compress(bytes);
     bytes += BLOCK_BYTES;
   }
-  memory.copy(block, bytes, length);
+  const words = length & ~7;
+  copyWords(block, bytes, words);
+  memory.copy(block + words, bytes + words, length - words);
   waiting = length;
 }
 
 /** Ends the message; out = its 64 bytes. */
 export function sha512End(out: usize): void {
   store<u8>(block + waiting, 0x80);
-  waiting++;
-  memory.fill(block + waiting, 0, BLOCK_BYTES - waiting);
+  for (waiting++; waiting & 7; waiting++) store<u8>(block + waiting, 0);
   if (waiting > LENGTH_AT) {
+    clearWords(waiting, BLOCK_BYTES);
     compress(block);
-    memory.fill(block, 0, BLOCK_BYTES);
+    waiting = 0;
   }
+  clearWords(waiting, LENGTH_AT);
   store<u64>(block, bswap<u64>(total >>> 61), LENGTH_AT);
   store<u64>(block, bswap<u64>(total << 3), LENGTH_AT + 8);
   compress(block);
   for (let i: usize = 0; i < 64; i += 8) store<u64>(out + i, bswap<u64>(load<u64>(state + i)));
+}
+
+/** Copies a multiple of 8 bytes; for so few a loop is faster than memory.copy. */
+function copyWords(to: usize, from: usize, length: usize): void {
+  for (let i: usize = 0; i < length; i += 8) store<u64>(to + i, load<u64>(from + i));
+}
+
+/** Clears a part of `block`, multiples of 8. */
+function clearWords(from: usize, end: usize): void {
+  for (let at = from; at < end; at += 8) store<u64>(block + at, 0);
 }
 
 // @ts-ignore: decorator
@@ -104,15 +116,58 @@ function choose(x: u64, y: u64, z: u64): u64 {
   return z ^ (x & (y ^ z));
 }
 
+// @ts-ignore: decorator
+@inline
+function bigSigma0(x: u64): u64 {
+  return rotr<u64>(x, 28) ^ rotr<u64>(x, 34) ^ rotr<u64>(x, 39);
+}
+
+// @ts-ignore: decorator
+@inline
+function bigSigma1(x: u64): u64 {
+  return rotr<u64>(x, 14) ^ rotr<u64>(x, 18) ^ rotr<u64>(x, 41);
+}
+
+// @ts-ignore: decorator
+@inline
+function smallSigma0(x: u64): u64 {
+  return rotr<u64>(x, 1) ^ rotr<u64>(x, 8) ^ (x >>> 7);
+}
+
+// @ts-ignore: decorator
+@inline
+function smallSigma1(x: u64): u64 {
+  return rotr<u64>(x, 19) ^ rotr<u64>(x, 61) ^ (x >>> 6);
+}
+
+/** The bytes of a word in the opposite order. */
+// @ts-ignore: decorator
+@inline
+function wordAt(bytes: usize): u64 {
+  const x = load<u64>(bytes);
+  const pairs = ((x >>> 8) & 0x00ff00ff00ff00ff) | ((x & 0x00ff00ff00ff00ff) << 8);
+  const quads = ((pairs >>> 16) & 0x0000ffff0000ffff) | ((pairs & 0x0000ffff0000ffff) << 16);
+  return rotr<u64>(quads, 32);
+}
+
+/** Sixteen rounds at a time: the message schedule is in w0 ... w15, and afterwards a ... h have their names again. */
 function compress(bytes: usize): void {
-  for (let i: usize = 0; i < 128; i += 8) store<u64>(schedule + i, bswap<u64>(load<u64>(bytes + i)));
-  for (let at = schedule; at < schedule + 512; at += 8) {
-    const w1 = load<u64>(at, 8);
-    const w14 = load<u64>(at, 112);
-    const s0 = rotr<u64>(w1, 1) ^ rotr<u64>(w1, 8) ^ (w1 >>> 7);
-    const s1 = rotr<u64>(w14, 19) ^ rotr<u64>(w14, 61) ^ (w14 >>> 6);
-    store<u64>(at, load<u64>(at) + s0 + load<u64>(at, 72) + s1, 128);
-  }
+  let w0 = wordAt(bytes + 0);
+  let w1 = wordAt(bytes + 8);
+  let w2 = wordAt(bytes + 16);
+  let w3 = wordAt(bytes + 24);
+  let w4 = wordAt(bytes + 32);
+  let w5 = wordAt(bytes + 40);
+  let w6 = wordAt(bytes + 48);
+  let w7 = wordAt(bytes + 56);
+  let w8 = wordAt(bytes + 64);
+  let w9 = wordAt(bytes + 72);
+  let w10 = wordAt(bytes + 80);
+  let w11 = wordAt(bytes + 88);
+  let w12 = wordAt(bytes + 96);
+  let w13 = wordAt(bytes + 104);
+  let w14 = wordAt(bytes + 112);
+  let w15 = wordAt(bytes + 120);
   let a = load<u64>(state, 0);
   let b = load<u64>(state, 8);
   let c = load<u64>(state, 16);
@@ -121,19 +176,72 @@ function compress(bytes: usize): void {
   let f = load<u64>(state, 40);
   let g = load<u64>(state, 48);
   let h = load<u64>(state, 56);
-  for (let i: usize = 0; i < 640; i += 8) {
-    const s1 = rotr<u64>(e, 14) ^ rotr<u64>(e, 18) ^ rotr<u64>(e, 41);
-    const t1 = h + s1 + choose(e, f, g) + load<u64>(ROUND_CONSTANTS + i) + load<u64>(schedule + i);
-    const s0 = rotr<u64>(a, 28) ^ rotr<u64>(a, 34) ^ rotr<u64>(a, 39);
-    const t2 = s0 + majority(a, b, c);
-    h = g;
-    g = f;
-    f = e;
-    e = d + t1;
-    d = c;
-    c = b;
-    b = a;
-    a = t1 + t2;
+  for (let k = ROUND_CONSTANTS; ; k += 128) {
+    h += bigSigma1(e) + choose(e, f, g) + load<u64>(k, 0) + w0;
+    d += h;
+    h += bigSigma0(a) + majority(a, b, c);
+    g += bigSigma1(d) + choose(d, e, f) + load<u64>(k, 8) + w1;
+    c += g;
+    g += bigSigma0(h) + majority(h, a, b);
+    f += bigSigma1(c) + choose(c, d, e) + load<u64>(k, 16) + w2;
+    b += f;
+    f += bigSigma0(g) + majority(g, h, a);
+    e += bigSigma1(b) + choose(b, c, d) + load<u64>(k, 24) + w3;
+    a += e;
+    e += bigSigma0(f) + majority(f, g, h);
+    d += bigSigma1(a) + choose(a, b, c) + load<u64>(k, 32) + w4;
+    h += d;
+    d += bigSigma0(e) + majority(e, f, g);
+    c += bigSigma1(h) + choose(h, a, b) + load<u64>(k, 40) + w5;
+    g += c;
+    c += bigSigma0(d) + majority(d, e, f);
+    b += bigSigma1(g) + choose(g, h, a) + load<u64>(k, 48) + w6;
+    f += b;
+    b += bigSigma0(c) + majority(c, d, e);
+    a += bigSigma1(f) + choose(f, g, h) + load<u64>(k, 56) + w7;
+    e += a;
+    a += bigSigma0(b) + majority(b, c, d);
+    h += bigSigma1(e) + choose(e, f, g) + load<u64>(k, 64) + w8;
+    d += h;
+    h += bigSigma0(a) + majority(a, b, c);
+    g += bigSigma1(d) + choose(d, e, f) + load<u64>(k, 72) + w9;
+    c += g;
+    g += bigSigma0(h) + majority(h, a, b);
+    f += bigSigma1(c) + choose(c, d, e) + load<u64>(k, 80) + w10;
+    b += f;
+    f += bigSigma0(g) + majority(g, h, a);
+    e += bigSigma1(b) + choose(b, c, d) + load<u64>(k, 88) + w11;
+    a += e;
+    e += bigSigma0(f) + majority(f, g, h);
+    d += bigSigma1(a) + choose(a, b, c) + load<u64>(k, 96) + w12;
+    h += d;
+    d += bigSigma0(e) + majority(e, f, g);
+    c += bigSigma1(h) + choose(h, a, b) + load<u64>(k, 104) + w13;
+    g += c;
+    c += bigSigma0(d) + majority(d, e, f);
+    b += bigSigma1(g) + choose(g, h, a) + load<u64>(k, 112) + w14;
+    f += b;
+    b += bigSigma0(c) + majority(c, d, e);
+    a += bigSigma1(f) + choose(f, g, h) + load<u64>(k, 120) + w15;
+    e += a;
+    a += bigSigma0(b) + majority(b, c, d);
+    if (k == ROUND_CONSTANTS + 512) break;
+    w0 += smallSigma0(w1) + w9 + smallSigma1(w14);
+    w1 += smallSigma0(w2) + w10 + smallSigma1(w15);
+    w2 += smallSigma0(w3) + w11 + smallSigma1(w0);
+    w3 += smallSigma0(w4) + w12 + smallSigma1(w1);
+    w4 += smallSigma0(w5) + w13 + smallSigma1(w2);
+    w5 += smallSigma0(w6) + w14 + smallSigma1(w3);
+    w6 += smallSigma0(w7) + w15 + smallSigma1(w4);
+    w7 += smallSigma0(w8) + w0 + smallSigma1(w5);
+    w8 += smallSigma0(w9) + w1 + smallSigma1(w6);
+    w9 += smallSigma0(w10) + w2 + smallSigma1(w7);
+    w10 += smallSigma0(w11) + w3 + smallSigma1(w8);
+    w11 += smallSigma0(w12) + w4 + smallSigma1(w9);
+    w12 += smallSigma0(w13) + w5 + smallSigma1(w10);
+    w13 += smallSigma0(w14) + w6 + smallSigma1(w11);
+    w14 += smallSigma0(w15) + w7 + smallSigma1(w12);
+    w15 += smallSigma0(w0) + w8 + smallSigma1(w13);
   }
   store<u64>(state, load<u64>(state, 0) + a, 0);
   store<u64>(state, load<u64>(state, 8) + b, 8);

@@ -6,7 +6,7 @@ import { double, POINT_BYTES, Y, Z } from './edwards';
 import { FIELD_BYTES, mul, mulDiff } from './field';
 import { add, setSmall } from './field-basics';
 import { toBytes } from './field-bytes';
-import { invert } from './field-power';
+import { invertPublic } from './field-invert';
 import { addRows, doubleRow, MONTGOMERY_BYTES, V } from './montgomery';
 import { ENTRY_BYTES } from './shape';
 
@@ -66,7 +66,7 @@ export function toMontgomery(out: usize, points: usize, count: usize, products: 
     mul(last + FIELD_BYTES, last, factor);
     last += FIELD_BYTES;
   }
-  invert(inverse, last);
+  invertPublic(inverse, last);
   for (let i = count; i-- > 0; ) {
     const p = points + i * POINT_BYTES;
     const to = out + i * MONTGOMERY_BYTES;

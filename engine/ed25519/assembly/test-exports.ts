@@ -8,6 +8,7 @@ export * from './encoding';
 export * from './field';
 export * from './field-basics';
 export * from './field-bytes';
+export * from './field-invert';
 export * from './field-power';
 export * from './index';
 export * from './montgomery';

@@ -14,7 +14,7 @@ import { isCanonicalY, isSmallOrderY } from './encoding';
 import { FIELD_BYTES, mul } from './field';
 import { add, copy, setSmall, sub } from './field-basics';
 import { fromBytes, fromBytesSigned, isEqual, isOdd } from './field-bytes';
-import { invert } from './field-power';
+import { invertPublic } from './field-invert';
 import { BASE_TABLE, PRODUCTS, RECORDS, ROWS, VERDICTS } from './memory';
 import { addRows, MONTGOMERY_BYTES, V } from './montgomery';
 import { HASHED, K_AT, LENGTH_AT, POINT_AT, R_AT, S_AT, TABLE_AT } from './record';
@@ -172,7 +172,7 @@ function decideSigns(): void {
     mul(last + FIELD_BYTES, last, denominators + i * FIELD_BYTES);
     last += FIELD_BYTES;
   }
-  invert(inverse, last);
+  invertPublic(inverse, last);
   for (let i = pending; i-- > 0; ) {
     last -= FIELD_BYTES;
     mul(x, inverse, last);
