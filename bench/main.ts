@@ -1,11 +1,12 @@
 /**
- * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [options]`: what the service does on this machine, and what it could
+ * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [ed25519] [options]`: what the service does on this machine, and what it could
  * do. Without a name: parts and pipeline.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { calibrate } from './calibrate.js';
+import { runEd25519Bench } from './ed25519.js';
 import { runEntityIndex } from './entity-index.js';
 import { runFairness } from './fairness.js';
 import { runFsckBench } from './fsck.js';
@@ -17,7 +18,7 @@ import { type BenchReport, type Ceiling, formatReport } from './report.js';
 import { runStreams, type StreamsReport } from './streams.js';
 import { runTiles } from './tiles.js';
 
-const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [options]
+const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [ed25519] [options]
 
   parts           CPU time of each part on its own, and the ceiling that follows from it
   pipeline        the whole service over HTTP, then a check of what it stored
@@ -26,6 +27,7 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs
   fsck            events per second of fsck, with and without signatures
   streams         HTTP, WebSocket and gRPC side by side; fan-out, catch-up, idle connections
   fairness        a modest tenant's latencies alone, and beside another one's flood
+  ed25519         one verification: the engine, node:crypto, libsodium, noble
   entity-index    cost of the index on entities, on a table of more than a million rows
 
   --seconds N     measured seconds of each run (20)
@@ -41,7 +43,17 @@ const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs
   --json FILE     where the result goes (.bench/<date>.json)
 `;
 
-const PARTS = ['parts', 'pipeline', 'entity-index', 'proofs', 'tiles', 'fsck', 'streams', 'fairness'];
+const PARTS = [
+  'parts',
+  'pipeline',
+  'entity-index',
+  'proofs',
+  'tiles',
+  'fsck',
+  'streams',
+  'fairness',
+  'ed25519',
+];
 const say = (line: string) => console.error(`… ${line}`);
 
 const { values, positionals } = parse();
@@ -96,6 +108,7 @@ for (const [name, measure] of [
     'fairness',
     () => runFairness({ dataDir, seconds: count('seconds'), payloadBytes: count('payload'), say }),
   ],
+  ['ed25519', () => runEd25519Bench({ say })],
 ] as const) {
   if (!wanted.includes(name)) continue;
   const { report, text } = await measure();

@@ -20,7 +20,7 @@ export const POINTS: usize = KEY_WINDOWS + BASE_WINDOWS;
 
 /** Signatures of a batch, and of a group, which is worked on together and should stay in the second level cache. */
 export const BATCH_MAX: usize = 256;
-export const GROUP_MAX: usize = 64;
+export const GROUP_MAX: usize = 32;
 /** Bytes of a record, and of the place for what the host hands over otherwise. */
 export const RECORD_BYTES: usize = 320;
 export const STAGING_BYTES: usize = 16384;
