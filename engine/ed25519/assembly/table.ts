@@ -2,9 +2,9 @@
  * Tables of multiples: for a point P of order L and windows of w bits, the odd multiples 1, 3, ... 2^w - 1 of 2^(w i) P for
  * every window i. With one, [k]P is a sum of one entry for each window, without a doubling.
  */
-import { double, POINT_BYTES, Y, Z } from './edwards';
+import { double, POINT_BYTES, T, Y, Z } from './edwards';
 import { FIELD_BYTES, mul, mulDiff } from './field';
-import { add, setSmall } from './field-basics';
+import { add, setSmall, sub } from './field-basics';
 import { toBytes } from './field-bytes';
 import { invertPublic } from './field-invert';
 import { addRows, doubleRow, MONTGOMERY_BYTES, V } from './montgomery';
@@ -17,8 +17,9 @@ export const SQRT_MINUS_A_PLUS_2 = memory.data<i32>([
 
 const point = memory.data(144, 8);
 const inverse = memory.data(40, 8);
+const scaled = memory.data(40, 8);
 const factor = memory.data(40, 8);
-const zPlusY = memory.data(40, 8);
+const plus = memory.data(40, 8);
 const noFlags = memory.data(64, 8);
 
 /**
@@ -74,10 +75,22 @@ export function toMontgomery(out: usize, points: usize, count: usize, products: 
     mul(to, inverse, last);
     mulDiff(factor, p, p + Z, p + Y);
     mul(inverse, inverse, factor);
-    add(zPlusY, p + Z, p + Y);
-    mul(to, to, zPlusY);
+    add(plus, p + Z, p + Y);
+    mul(to, to, plus);
     mul(to + V, to, p + Z);
     mul(to + V, to + V, SQRT_MINUS_A_PLUS_2);
     mul(to, to, p);
   }
+}
+
+/** out = the Montgomery point (u, v), v not 0, in extended coordinates; the opposite way, without a division. */
+export function fromMontgomery(out: usize, u: usize, v: usize): void {
+  setSmall(factor, 1);
+  add(plus, u, factor); // u + 1
+  sub(factor, u, factor); // u - 1
+  mul(scaled, u, SQRT_MINUS_A_PLUS_2);
+  mul(out, scaled, plus);
+  mul(out + Y, v, factor);
+  mul(out + Z, v, plus);
+  mul(out + T, scaled, factor);
 }

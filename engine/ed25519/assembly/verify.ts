@@ -32,7 +32,7 @@ import {
   POINTS,
   RECORD_BYTES,
 } from './shape';
-import { SQRT_MINUS_A_PLUS_2 } from './table';
+import { fromMontgomery, SQRT_MINUS_A_PLUS_2 } from './table';
 
 const digest = memory.data(64, 8);
 const prepared = memory.data(PREPARED_BYTES, 8);
@@ -148,11 +148,19 @@ function decideMontgomery(record: usize, p: usize): void {
   store<u32>(pendingRecord + 4 * pending++, <u32>record);
 }
 
+/** -A: from the first entry of the key's table, or else from the record. */
+function loadNegativeKey(record: usize): void {
+  const table = load<u32>(record, TABLE_AT);
+  const from = table == 0 ? record + POINT_AT : table;
+  fromBytes(x, from);
+  fromBytes(y, from + 32);
+  if (table == 0) setAffine(negativeKey, x, y);
+  else fromMontgomery(negativeKey, x, y);
+}
+
 /** The sum in extended coordinates: y = Y / Z, x = X / Z. */
 function decideByCombination(record: usize): void {
-  fromBytes(x, record + POINT_AT);
-  fromBytes(y, record + POINT_AT + 32);
-  setAffine(negativeKey, x, y);
+  loadNegativeKey(record);
   combine(point, record + K_AT, negativeKey, record + S_AT);
   fromBytes(y, record + R_AT);
   mul(y, y, point + Z);
