@@ -67,9 +67,14 @@ export function createKeyTables(wasm: WasmExports, tablesMax: number, warmAfter:
     key.slot = slot;
   }
 
-  function newSlot(): TableSlot {
+  function newSlot(): TableSlot | undefined {
     const address = wasm.keyTablesAddress() + slots * tableBytes;
-    growMemory(wasm.memory, address + tableBytes);
+    try {
+      growMemory(wasm.memory, address + tableBytes);
+    } catch {
+      tablesMax = slots; // the system has no more: slower, but no reason to refuse signatures
+      return undefined;
+    }
     slots++;
     return ring.create(address);
   }
