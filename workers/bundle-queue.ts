@@ -4,6 +4,7 @@
  * of many tenants travel together.
  */
 import { createFairQueue } from '../engine/sequencer/index.js';
+import type { BlockPool } from './block-pool.js';
 import type { IngestRequest } from './ingest-port.js';
 
 /** A bundle is closed at this size, so that its first request does not wait for the verification of too many others. */
@@ -15,11 +16,12 @@ const TURN_BYTES = 32 * 1024;
 /** What a request costs beside its bytes. */
 export const REQUEST_BYTES = 256;
 
-/** A request with a body of its own. */
+/** A request with a copy of its body, the first `bytes` of `block`. */
 export interface HeldRequest {
   readonly request: IngestRequest;
   readonly tenant: string;
-  readonly body: Uint8Array;
+  readonly block: Buffer;
+  readonly bytes: number;
 }
 
 /** Requests that go to the worker together. */
@@ -30,17 +32,27 @@ export interface Bundle {
 }
 
 export interface BundleQueue {
-  /** @param tenant whose turn it takes */
+  /**
+   * The body is copied: it is valid until this returns.
+   *
+   * @param tenant whose turn it takes
+   */
   push(tenant: string, request: IngestRequest): void;
   /** The next bundle, if there is one. @param mayGo whether a tenant's requests may be sent now */
   next(mayGo: (tenant: string) => boolean): Bundle | undefined;
   readonly size: number;
 }
 
-export function createBundleQueue(): BundleQueue {
-  const queue = createFairQueue<HeldRequest>(({ body }) => body.length + REQUEST_BYTES, TURN_BYTES);
+/** @param blocks where copies of bodies come from; whoever takes a bundle gives them back */
+export function createBundleQueue(blocks: BlockPool): BundleQueue {
+  const queue = createFairQueue<HeldRequest>(({ bytes }) => bytes + REQUEST_BYTES, TURN_BYTES);
   return {
-    push: (tenant, request) => queue.push(tenant, { request, tenant, body: Buffer.from(request.body) }),
+    push(tenant, request) {
+      const { body } = request;
+      const block = blocks.take(body.length);
+      block.set(body);
+      queue.push(tenant, { request, tenant, block, bytes: body.length });
+    },
     next(mayGo) {
       const requests: HeldRequest[] = [];
       const tenants = new Set<string>();
@@ -48,10 +60,10 @@ export function createBundleQueue(): BundleQueue {
       for (let held = queue.peek(mayGo); held !== undefined; held = queue.peek(mayGo)) {
         const isMixed = tenants.size > (tenants.has(held.tenant) ? 1 : 0);
         const bytesMax = isMixed ? MIXED_BUNDLE_BYTES : BUNDLE_BYTES;
-        if (requests.length > 0 && bytes + held.body.length > bytesMax) break;
+        if (requests.length > 0 && bytes + held.bytes > bytesMax) break;
         requests.push(queue.take());
         tenants.add(held.tenant);
-        bytes += held.body.length;
+        bytes += held.bytes;
       }
       return requests.length === 0 ? undefined : { requests, tenants, bytes };
     },

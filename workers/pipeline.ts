@@ -9,6 +9,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { createShares, STREAM_LEGACY, STREAM_VES, shortageOf } from '../engine/sequencer/index.js';
+import { createBlockPool } from './block-pool.js';
 import {
   type Bundle,
   type BundleQueue,
@@ -59,6 +60,8 @@ const TENANT_BUNDLES_MAX = 4;
 /** The same for all tenants: the others find room beside one who floods, and another one. */
 const WORKER_BUNDLES_MAX = 12;
 const VERIFY_NICENESS = 5;
+/** Blocks for bodies that are kept for the next ones. */
+const SPARE_BYTES_MAX = 16 * 1024 * 1024;
 /** Whose turn the operator's requests take, whose credentials belong to no tenant. */
 const OPERATOR = '';
 
@@ -112,9 +115,10 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   pool.on('error', (error: Error) => events.onLog('error', 'verify worker failed', { cause: error.message }));
   await connected;
 
+  const blocks = createBlockPool(SPARE_BYTES_MAX);
   const workers: Lane[] = Array.from({ length: verifyThreads }, (_, slot) => ({
     slot,
-    waiting: createBundleQueue(),
+    waiting: createBundleQueue(blocks),
     underWay: 0,
     tenants: new Map<string, number>(),
     bytes: 0,
@@ -184,6 +188,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     let result: VerifyResult | undefined;
     try {
       const task = toTask(bundle);
+      for (const { block } of bundle.requests) blocks.give(block);
       intended = worker.slot;
       result = await pool.run(task, { transferList: [task.bodies] });
     } catch (error) {
@@ -203,7 +208,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
     if (result?.stats) reportStats(result.stats, worker.slot);
     if (result) tellTimings(bundle.requests, result.timings);
     const errorsByRequest = new Map(result?.errors.map((error) => [error.request, error]));
-    bundle.requests.forEach(({ request, body: { length: bodyBytes } }, i) => {
+    bundle.requests.forEach(({ request, bytes: bodyBytes }, i) => {
       inflightBytes.remove(tenantOf(request), bodyBytes);
       inflightRequests.remove(tenantOf(request), 1);
       worker.bytes -= bodyBytes + REQUEST_BYTES;
@@ -300,18 +305,18 @@ function toTask(bundle: Bundle): VerifyTask {
   const bodies = new Uint8Array(bundle.bytes);
   const scopes = new Map<IngestScope, number>();
   let offset = 0;
-  bundle.requests.forEach(({ request, body }, i) => {
+  bundle.requests.forEach(({ request, block, bytes }, i) => {
     const scope = scopes.get(request.scope) ?? scopes.size;
     scopes.set(request.scope, scope);
     const kind = request.kind === 'ves' ? STREAM_VES : STREAM_LEGACY;
     const codec = CODECS.indexOf(request.codec);
     const isTraced = request.onTimings === undefined ? 0 : 1;
-    bodies.set(body, offset);
+    bodies.set(block.subarray(0, bytes), offset);
     requests.set(
-      [kind, scope, offset, body.length, request.deadlineMs, request.receipts, codec, isTraced],
+      [kind, scope, offset, bytes, request.deadlineMs, request.receipts, codec, isTraced],
       i * TASK_NUMBERS,
     );
-    offset += body.length;
+    offset += bytes;
   });
   return { bodies: bodies.buffer, requests, scopes: [...scopes.keys()] };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createBlockPool } from '../../workers/block-pool.js';
 import { BUNDLE_BYTES, createBundleQueue, MIXED_BUNDLE_BYTES } from '../../workers/bundle-queue.js';
 import type { IngestRequest } from '../../workers/ingest-port.js';
 import { createTurns } from '../../workers/turns.js';
@@ -11,7 +12,7 @@ const everybody = () => true;
 
 describe('bundles', () => {
   test('a large request of one tenant and a small one of another do not wait for each other', () => {
-    const queue = createBundleQueue();
+    const queue = createBundleQueue(createBlockPool(0));
     for (let i = 0; i < 8; i++) queue.push('flood', request(70_000));
     queue.push('modest', request(700));
     const bundles = [queue.next(everybody)!, queue.next(everybody)!];
@@ -20,14 +21,14 @@ describe('bundles', () => {
   });
 
   test('small requests of many tenants travel together', () => {
-    const queue = createBundleQueue();
+    const queue = createBundleQueue(createBlockPool(0));
     for (let i = 0; i < 200; i++) queue.push(`tenant ${i}`, request(700));
     const bundle = queue.next(everybody)!;
     expect(bundle.tenants.size).toBe(Math.floor(MIXED_BUNDLE_BYTES / 700));
   });
 
   test('a tenant alone fills a bundle, in order of arrival; one larger request passes alone', () => {
-    const queue = createBundleQueue();
+    const queue = createBundleQueue(createBlockPool(0));
     const requests = Array.from({ length: 300 }, (_, lane) => request(700, lane));
     for (const each of requests) queue.push('a', each);
     const taken: IngestRequest[] = [];
@@ -43,7 +44,7 @@ describe('bundles', () => {
   });
 
   test('a tenant with enough under way is passed over', () => {
-    const queue = createBundleQueue();
+    const queue = createBundleQueue(createBlockPool(0));
     queue.push('flood', request(70_000));
     queue.push('modest', request(700));
     expect([...queue.next((tenant) => tenant !== 'flood')!.tenants]).toEqual(['modest']);
