@@ -32,7 +32,7 @@ export interface Internals {
 
 /** Compiles as the product is compiled. */
 export async function compileInternals(): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await compileWasm({ entry: 'test-exports' }));
+  return new WebAssembly.Module(await compileWasm({ entry: 'test-exports' }));
 }
 
 export function createInternals(module: WebAssembly.Module): Internals {
@@ -54,7 +54,7 @@ export function createInternals(module: WebAssembly.Module): Internals {
   return {
     call: (name, ...places) => routine(name)(...places),
     callWide: (name, places, last) => (routine(name) as (...all: unknown[]) => void)(...places, last),
-    constant: (name) => (exports[name] as WebAssembly.Global).value as number,
+    constant: (name) => (exports[name] as { value: number }).value,
     place: (index) => scratch + 256 * index,
     memory,
     bytes: (at, length) => new Uint8Array(memory.buffer.slice(at, at + length)),
