@@ -1,7 +1,7 @@
 // Runs any part of the project from a fresh clone with one command: installs the locked dependencies if they are missing
 // or outdated, compiles if the sources have changed, then hands over.
 //
-//   node scripts/bootstrap.mjs <start|test|demo|bench|simulate|loadtest|loadtest:prepare|docs> [arguments]
+//   node scripts/bootstrap.mjs <start|test|demo|bench|simulate|fuzz:ed25519|loadtest|loadtest:prepare|docs> [arguments]
 //
 // Plain Node without dependencies, because it runs before there are any.
 import { spawn, spawnSync } from 'node:child_process';
@@ -21,13 +21,14 @@ const COMMANDS = {
   demo: ['dist/cli/demo.js'],
   bench: ['dist/bench/main.js'],
   simulate: ['dist/cli/simulate.js'],
+  'fuzz:ed25519': ['dist/test/ed25519/fuzz-main.js'],
   loadtest: ['dist/loadtest/main.js'],
   'loadtest:prepare': ['dist/loadtest/prepare-main.js'],
   docs: ['scripts/generate-docs.mjs'],
 };
 
 const NODE_MINIMUM = [20, 19];
-const SOURCE_ROOMS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'bench', 'loadtest'];
+const SOURCE_ROOMS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'bench', 'loadtest', 'test/ed25519'];
 const BUILD_INPUTS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build-wasm.mjs'];
 const WASM_MODULES = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) =>
   at(path),

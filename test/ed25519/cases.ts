@@ -94,7 +94,7 @@ export function createCaseSource(seed: number): () => SignatureCase {
  * at least, and 64 of the bytes are R and A.
  */
 const EDGES = [0, 1, 31, 33, 47, 48, 63, 64, 111, 112, 127, 128, 175, 176, 191, 192, 239, 240, 255, 256, 257];
-const LONG = [1023, 4096, 8_191, 65_536, 100_001];
+const LONG = [1023, 4096, 8_191, 16_383, 16_384, 16_385, 32_769, 65_536, 100_001];
 
 function someMessage({ random }: Workshop): Uint8Array {
   const choice = random.int(1000);
