@@ -437,6 +437,47 @@ describe('powers', () => {
     );
   });
 
+  test('inverses of public values are the same, and end, for any limbs', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyI32, reduced, number.map(limbsOf)), (x) => {
+        put(x);
+        engine.call('invertPublic', out, a);
+        expect(engine.value(out)).toBe(invertModP(sumOf(x)));
+        expect(isReduced(engine.limbs(out))).toBe(true);
+        engine.call('invertPublic', a, a);
+        expect(engine.value(a)).toBe(invertModP(sumOf(x)));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('inverses of public values: powers of 2, their sums and quotients, and very many others', () => {
+    engine.putNumber(c, 1n);
+    const check = (value: bigint) => {
+      engine.putNumber(a, value);
+      engine.call('invertPublic', b, a);
+      engine.call('mul', out, a, b);
+      if (engine.call('isEqual', out, c) !== 1) expect.fail(`the inverse of ${value}`);
+    };
+    for (let i = 0n; i < 255n; i++) {
+      for (const value of [2n ** i, P - 2n ** i, powModP((P + 1n) / 2n, i), 2n ** 255n - 2n ** i])
+        check(modP(value));
+      for (let j = 0n; j < i; j += 5n) for (const sign of [1n, -1n]) check(2n ** i + sign * 2n ** j);
+    }
+    for (let n = 1n; n < 40n; n++)
+      for (let d = 1n; d < 40n; d++) for (const sign of [1n, -1n]) check(modP(sign * n * invertModP(d)));
+    // A walk through the field: each value is made from the inverse before.
+    engine.putNumber(a, 3n);
+    engine.putNumber(e, 7n);
+    for (let i = 0; i < 200_000; i++) {
+      engine.call('invertPublic', b, a);
+      engine.call('mul', out, a, b);
+      if (engine.call('isEqual', out, c) !== 1) expect.fail(`the inverse of ${engine.value(a)}`);
+      engine.call('add', a, b, e);
+      engine.call('reduce', a, a);
+    }
+  });
+
   test('square roots of ratios exist for half of all, and all four cases of the exponentiation occur', () => {
     const seen = new Set<bigint>();
     const minusOne = P - 1n;

@@ -43,18 +43,24 @@ export const MUTANTS: readonly Mutant[] = [
     'd2 * a8 + d3 * a7 + d4 * a6,',
   ),
   // field-basics.ts, field-bytes.ts
-  mutant('a - 2b is a - b', 'field-basics.ts', '(load<i32>(b + k) << 1)', 'load<i32>(b + k)'),
+  mutant('a - 2b is a - b in one limb', 'field-basics.ts', '(load<i32>(b, 16) << 1)', 'load<i32>(b, 16)'),
   mutant(
     '18 in the place of 19',
     'field-bytes.ts',
-    'load<i64>(limbs) + 19 * carry',
-    'load<i64>(limbs) + 18 * carry',
+    'c0 += 19 * ((c8 + carry) >> TOP_BITS);',
+    'c0 += 18 * ((c8 + carry) >> TOP_BITS);',
+  ),
+  mutant(
+    'what is above 2^255 folded once only',
+    'field-bytes.ts',
+    '  c0 += 19 * (c8 >> TOP_BITS);\n  c8 &= TOP_MASK;\n  // Below p now',
+    '  c8 &= TOP_MASK;\n  // Below p now',
   ),
   mutant(
     'p itself is not reduced',
     'field-bytes.ts',
-    '(load<i64>(limbs) + 19) >> 29',
-    '(load<i64>(limbs) + 18) >> 29',
+    'let carry = (c0 + 19) >> 29;',
+    'let carry = (c0 + 18) >> 29;',
   ),
   mutant(
     'the lowest bit is not the sign',
@@ -94,6 +100,10 @@ export const MUTANTS: readonly Mutant[] = [
     'return false;',
   ),
   mutant('roots of what has none', 'field-power.ts', 'if (!isEqual(check, u)) return false;', ''),
+  // field-invert.ts: only what cannot keep the steps from ending
+  mutant('multiples of p that do not make it even', 'field-invert.ts', '141281819', '141281817'),
+  mutant('an inverse of the wrong sign', 'field-invert.ts', 'load<i64>(f, 64) < 0 ? -1 : 1', '1'),
+  mutant('the top of p forgotten', 'field-invert.ts', 'cd += md << P_TOP_BITS;', ''),
   // edwards.ts
   mutant('2d wrong in the lowest bit', 'edwards.ts', '112390489, 515169441', '112390488, 515169441'),
   mutant(
@@ -146,11 +156,33 @@ export const MUTANTS: readonly Mutant[] = [
     '(w3 == L3 ? 1 : 0)',
   ),
   mutant('a constant of the reduction', 'scalar.ts', '127719000', '127719001'),
-  mutant('a fold too few', 'scalar.ts', '  foldAbove(10, 9);\n', ''),
-  mutant('a carry loses its sign', 'scalar.ts', '(value >> BITS)', '(value >>> BITS)'),
+  mutant('a fold too few', 'scalar.ts', 'let z0: i64 = y0 - y9 * C0;', 'let z0: i64 = y0;'),
+  mutant(
+    'a carry of the reduction dropped',
+    'scalar.ts',
+    'let y5: i64 = x5 + (y4 >> BITS)',
+    'let y5: i64 = x5',
+  ),
+  mutant(
+    'L is not added to a negative number',
+    'scalar.ts',
+    'let factor: i64 = -(z9 >> 63) - 1;',
+    'let factor: i64 = -1;',
+  ),
+  mutant(
+    'a carry loses its sign',
+    'scalar.ts',
+    'let z1: i64 = y1 + (z0 >> BITS)',
+    'let z1: i64 = y1 + (z0 >>> BITS)',
+  ),
   mutant('even scalars stay even', 'digits.ts', 'const mask: u64 = (w0 & 1) - 1;', 'const mask: u64 = 0;'),
   mutant('a carry between words dropped', 'digits.ts', 'carry |= w1 < a1 ? 1 : 0;', ''),
-  mutant('the top sign missing', 'digits.ts', '(w3 >>> 1) | ((<u64>1) << (bits - 1 - 192))', '(w3 >>> 1)'),
+  mutant(
+    'the top sign missing',
+    'digits.ts',
+    'store<u8>(top, load<u8>(top) | (1 << <u8>((bits - 1) & 7)));',
+    '',
+  ),
   mutant(
     'a negative digit takes its neighbour',
     'digits.ts',
@@ -261,19 +293,25 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a round constant', 'sha512.ts', '0x5fcb6fab3ad6faec', '0x5fcb6fab3ad6faed'),
   mutant('padding begins with 0x40', 'sha512.ts', '0x80);', '0x40);'),
   mutant(
-    'an additional block one byte too late',
+    'no additional block where one is needed',
     'sha512.ts',
-    'waiting > LENGTH_AT',
-    'waiting > LENGTH_AT + 1',
+    'waiting > LENGTH_AT)',
+    'waiting > LENGTH_AT + 8)',
   ),
   mutant(
-    'an additional block one byte too early',
+    'an additional block where none is needed',
     'sha512.ts',
-    'waiting > LENGTH_AT',
-    'waiting >= LENGTH_AT',
+    'waiting > LENGTH_AT)',
+    'waiting >= LENGTH_AT)',
   ),
   mutant('the length in bytes', 'sha512.ts', 'bswap<u64>(total << 3)', 'bswap<u64>(total)'),
-  mutant('a rotation off by one', 'sha512.ts', 'rotr<u64>(e, 41)', 'rotr<u64>(e, 40)'),
+  mutant('a rotation off by one', 'sha512.ts', 'rotr<u64>(x, 41)', 'rotr<u64>(x, 40)'),
+  mutant(
+    'an old byte of the block stays before the length',
+    'sha512.ts',
+    '  clearWords(waiting, LENGTH_AT);\n',
+    '  clearWords(waiting + 8, LENGTH_AT);\n',
+  ),
   // beside assembly/
   mutant(
     'an evicted key keeps its table',
