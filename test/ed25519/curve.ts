@@ -41,6 +41,14 @@ export function invertModP(value: bigint): bigint {
   return powModP(value, P - 2n);
 }
 
+/** 2^exponent modulo L, of negative exponents too. */
+export function powerOf2ModL(exponent: number): bigint {
+  if (exponent >= 0) return modL(2n ** BigInt(exponent));
+  let result = 1n;
+  for (let i = 0; i > exponent; i--) result = modL(result * ((L + 1n) / 2n));
+  return result;
+}
+
 /** `length` little-endian bytes; throws when the value does not fit. */
 export function toLittleEndian(value: bigint, length = 32): Uint8Array {
   if (value < 0n || value >> BigInt(8 * length) !== 0n) throw new RangeError('The number does not fit.');

@@ -67,6 +67,23 @@ export function createInternals(module: WebAssembly.Module): Internals {
   };
 }
 
+/** The windows of the tables of keys and of the base point. */
+export interface TableShape {
+  readonly keyWidth: number;
+  readonly keyWindows: number;
+  readonly baseWidth: number;
+  readonly baseWindows: number;
+}
+
+export function tableShape({ constant }: Internals): TableShape {
+  return {
+    keyWidth: constant('KEY_WIDTH'),
+    keyWindows: constant('KEY_WINDOWS'),
+    baseWidth: constant('BASE_WIDTH'),
+    baseWindows: constant('BASE_WINDOWS'),
+  };
+}
+
 export function sumOf(limbs: readonly number[]): bigint {
   return limbs.reduceRight((sum, limb) => (sum << LIMB_BITS) + BigInt(limb), 0n);
 }

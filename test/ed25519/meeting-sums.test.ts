@@ -3,23 +3,24 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createEd25519Engine } from '../../engine/ed25519/index.js';
 import { loadEd25519Module } from '../../engine/ed25519/load-module.js';
 import { createRandom } from '../../engine/simulation/random.js';
-import { challenge, L, modL, times, toLittleEndian } from './curve.js';
-import { compileInternals, createInternals, type Internals } from './internals.js';
-import { keyFromScalar, keyFromSeed, randomScalar, SPECIAL_SCALARS, signWith } from './material.js';
-import { firstRows, meetings, oddDigits } from './meeting-sums.js';
+import { L, modL } from './curve.js';
+import {
+  compileInternals,
+  createInternals,
+  type Internals,
+  type TableShape,
+  tableShape,
+} from './internals.js';
+import { keyFromSeed, randomScalar, SPECIAL_SCALARS } from './material.js';
+import { firstRows, meetingSignature, meetings } from './meeting-sums.js';
 import { type ChosenCheck, decideChosen, rightR } from './records.js';
 
 let engine: Internals;
-let shape: { keyWidth: number; keyWindows: number; baseWidth: number; baseWindows: number };
+let shape: TableShape;
 
 beforeAll(async () => {
   engine = createInternals(await compileInternals());
-  shape = {
-    keyWidth: engine.constant('KEY_WIDTH'),
-    keyWindows: engine.constant('KEY_WINDOWS'),
-    baseWidth: engine.constant('BASE_WIDTH'),
-    baseWindows: engine.constant('BASE_WINDOWS'),
-  };
+  shape = tableShape(engine);
 }, 60_000);
 
 const NEUTRAL = '0100000000000000000000000000000000000000000000000000000000000000';
@@ -77,17 +78,11 @@ describe('k and S that hashing never gives', () => {
 describe('points that meet', () => {
   test('in any addition, equal or opposite, leave all verdicts right', () => {
     const random = createRandom(8032);
-    const { keyWidth, keyWindows, baseWidth, baseWindows } = shape;
     const cases: { check: ChosenCheck; expected: boolean }[] = [];
     const levels = new Set<number>();
     const k = randomScalar(random);
     const s = randomScalar(random);
-    const rows = firstRows(
-      oddDigits(k, keyWidth, keyWindows),
-      keyWidth,
-      oddDigits(s, baseWidth, baseWindows),
-      baseWidth,
-    );
+    const rows = firstRows(k, s, shape);
     for (const { level, a } of meetings(rows)) {
       levels.add(level);
       cases.push(...variants({ a, k, s }));
@@ -100,52 +95,28 @@ describe('points that meet', () => {
   }, 60_000);
 
   test('as digits of the same point, through the interface, whichever key used the place before', () => {
-    const { keyWidth, keyWindows, baseWidth, baseWindows } = shape;
     const host = createEd25519Engine(loadEd25519Module(), { warmAfter: 0 });
-    const other = keyFromSeed(new Uint8Array(32).fill(1));
-    const otherKey = host.importKey(other.publicKey)!;
-    const half = (keyWindows + baseWindows) >> 1;
-    const r = 0xabcdef0123456789n;
-    const rBytes = times(r, Point.BASE).toBytes();
+    const otherKey = host.importKey(keyFromSeed(new Uint8Array(32).fill(1)).publicKey)!;
     let met = 0;
-    for (let i = keyWindows - half; i < half && i < keyWindows; i += 3) {
-      // Row i is a window of k, and the row it is added to a window of S: with this a both are multiples of the same point.
-      const j = i + half - keyWindows;
-      const exponent = BigInt(baseWidth * j - keyWidth * i);
-      const a = exponent >= 0n ? modL(2n ** exponent) : powerOfHalf(-exponent);
-      const key = keyFromScalar(a);
+    for (let row = 0; row < shape.keyWindows; row += 2) {
+      const meeting = meetingSignature(row, shape);
+      if (!meeting) continue;
+      met++;
+      const { key, message, signature } = meeting;
       const handle = host.importKey(key.publicKey)!;
-      for (let attempt = 0; attempt < 2000; attempt++) {
-        const message = toLittleEndian(BigInt(attempt), 8);
-        const k = challenge(rBytes, key.publicKey, message);
-        const s = modL(r + k * a);
-        const keyDigit = oddDigits(k, keyWidth, keyWindows)[i]!;
-        const baseDigit = oddDigits(s, baseWidth, baseWindows)[j]!;
-        if (keyDigit !== baseDigit && keyDigit !== -baseDigit) continue;
-        met++;
-        const signature = signWith(key, r, rBytes, k);
-        const changed = signature.slice();
-        changed[31]! ^= 0x80;
-        // The places are used by another key first, then by this one.
-        for (let n = 0; n < 5; n++) host.add(otherKey, message, signature);
-        host.run();
-        host.verify(otherKey, message, signature);
-        expect(host.verify(handle, message, signature)).toBe(true);
-        expect(host.verify(handle, message, changed)).toBe(false);
-        for (const each of [signature, changed, signature, changed]) host.add(handle, message, each);
-        host.add(otherKey, message, signature);
-        expect([...host.run()]).toEqual([1, 0, 1, 0, 0]);
-        break;
-      }
+      const changed = signature.slice();
+      changed[31]! ^= 0x80;
+      // The places are used by another key first, then by this one.
+      for (let n = 0; n < 5; n++) host.add(otherKey, message, signature);
+      host.run();
+      host.verify(otherKey, message, signature);
+      expect(host.verify(handle, message, signature)).toBe(true);
+      expect(host.verify(handle, message, changed)).toBe(false);
+      for (const each of [signature, changed, signature, changed]) host.add(handle, message, each);
+      host.add(otherKey, message, signature);
+      expect([...host.run()]).toEqual([1, 0, 1, 0, 0]);
     }
     expect(met).toBeGreaterThan(5);
     expect(host.stats()).toMatchObject({ coldChecks: 0 });
   }, 60_000);
 });
-
-/** 2^-exponent modulo L. */
-function powerOfHalf(exponent: bigint): bigint {
-  let result = 1n;
-  for (let i = 0n; i < exponent; i++) result = modL(result * ((L + 1n) / 2n));
-  return result;
-}

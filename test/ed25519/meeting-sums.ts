@@ -5,7 +5,10 @@
  * of n rows, row i and row i + n/2, level by level. For the owner of a key it is easy to make any two of the sums meet: both
  * are linear in a, A = [a]B. So such signatures must get their right verdict, and must not spoil their neighbours'.
  */
-import { L, modL } from './curve.js';
+import { Point } from '@noble/ed25519';
+import { challenge, L, modL, powerOf2ModL, times, toLittleEndian } from './curve.js';
+import type { TableShape } from './internals.js';
+import { type KnownKey, keyFromScalar, signWith } from './material.js';
 
 /** A partial sum: [base]B - [key]A. */
 export interface PartialSum {
@@ -36,16 +39,44 @@ export function oddDigits(scalar: bigint, width: number, windows: number): bigin
 }
 
 /** The rows before any addition: the windows of k, then those of S. */
-export function firstRows(
-  keyDigits: bigint[],
-  keyWidth: number,
-  baseDigits: bigint[],
-  baseWidth: number,
-): PartialSum[] {
+export function firstRows(k: bigint, s: bigint, shape: TableShape): PartialSum[] {
+  const keyDigits = oddDigits(k, shape.keyWidth, shape.keyWindows);
+  const baseDigits = oddDigits(s, shape.baseWidth, shape.baseWindows);
   return [
-    ...keyDigits.map((digit, i) => ({ key: digit << BigInt(i * keyWidth), base: 0n })),
-    ...baseDigits.map((digit, i) => ({ key: 0n, base: digit << BigInt(i * baseWidth) })),
+    ...keyDigits.map((digit, i) => ({ key: digit << BigInt(i * shape.keyWidth), base: 0n })),
+    ...baseDigits.map((digit, i) => ({ key: 0n, base: digit << BigInt(i * shape.baseWidth) })),
   ];
+}
+
+/** A valid signature of a real message in whose first addition a point of the key and one of the base point meet. */
+export interface MeetingSignature {
+  readonly key: KnownKey;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+const NONCE = 0xabcdef0123456789n;
+const ATTEMPTS_MAX = 3000;
+
+/**
+ * Looks for one in the addition of row `row`, a window of k, and the row half of all further on, a window of S. With the key that
+ * is chosen for that both are multiples of the same point, so that a few hundred messages are enough. Undefined if `row` has no such
+ * partner.
+ */
+export function meetingSignature(row: number, shape: TableShape): MeetingSignature | undefined {
+  const window = row + ((shape.keyWindows + shape.baseWindows) >> 1) - shape.keyWindows;
+  if (row >= shape.keyWindows || window < 0 || window >= shape.baseWindows) return undefined;
+  const key = keyFromScalar(powerOf2ModL(shape.baseWidth * window - shape.keyWidth * row));
+  const r = times(NONCE, Point.BASE).toBytes();
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const message = toLittleEndian(BigInt(attempt), 8);
+    const k = challenge(r, key.publicKey, message);
+    const keyDigit = oddDigits(k, shape.keyWidth, shape.keyWindows)[row]!;
+    const baseDigit = oddDigits(modL(NONCE + k * key.a), shape.baseWidth, shape.baseWindows)[window]!;
+    if (keyDigit === baseDigit || keyDigit === -baseDigit)
+      return { key, message, signature: signWith(key, NONCE, r, k) };
+  }
+  return undefined;
 }
 
 /** For every addition of the tree and both signs the scalar that makes its operands meet, if the key has a part in it. */

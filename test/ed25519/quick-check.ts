@@ -10,6 +10,7 @@ import { createRandom } from '../../engine/simulation/random.js';
 import { createCaseSource } from './cases.js';
 import {
   challenge,
+  decodeOrUndefined,
   fromLittleEndian,
   invertModP,
   L,
@@ -21,7 +22,7 @@ import {
   toLittleEndian,
 } from './curve.js';
 import { honestCases, mixedKeyCases, mixedRCases, refusedKeyCases, refusedRCases } from './edge-cases.js';
-import { createInternals, type Internals, isReduced, limbsOf, sumOf } from './internals.js';
+import { createInternals, type Internals, isReduced, limbsOf, sumOf, tableShape } from './internals.js';
 import {
   keyFromScalar,
   keyFromSeed,
@@ -30,7 +31,7 @@ import {
   SPECIAL_SCALARS,
   signWith,
 } from './material.js';
-import { firstRows, meetings, oddDigits } from './meeting-sums.js';
+import { firstRows, meetingSignature, meetings } from './meeting-sums.js';
 import { createJudge } from './oracles.js';
 import { type DecidedCase, rfc8032Cases, speccheckCases, wycheproofCases } from './published-cases.js';
 import { type ChosenCheck, decideChosen, rightR } from './records.js';
@@ -277,27 +278,21 @@ function messageLengths({ module, create }: Subject): boolean {
   return true;
 }
 
+/** In the places of a key that had them before, beside honest signatures. */
 function meetingThroughInterface({ module, create }: Subject, internals: Internals): boolean {
-  const shape = shapeOf(internals);
+  const shape = tableShape(internals);
   const engine = create(module, { warmAfter: 0 });
-  const half = (shape.keyWindows + shape.baseWindows) >> 1;
-  const i = half - 10;
-  const j = i + half - shape.keyWindows;
-  const exponent = BigInt(shape.baseWidth * j - shape.keyWidth * i);
-  const a = exponent >= 0n ? modL(2n ** exponent) : modL(invertPowerOf2(-exponent));
-  const key = keyFromScalar(a);
   const other = keyFromSeed(new Uint8Array(32).fill(9));
-  const [handle, otherHandle] = [engine.importKey(key.publicKey)!, engine.importKey(other.publicKey)!];
+  const otherHandle = engine.importKey(other.publicKey)!;
   const r = 0x1122334455667788n;
   const rBytes = times(r, Point.BASE).toBytes();
-  for (let attempt = 0, met = 0; met < 3 && attempt < 2000; attempt++) {
-    const message = toLittleEndian(BigInt(attempt), 8);
-    const k = challenge(rBytes, key.publicKey, message);
-    const keyDigit = oddDigits(k, shape.keyWidth, shape.keyWindows)[i]!;
-    const baseDigit = oddDigits(modL(r + k * a), shape.baseWidth, shape.baseWindows)[j]!;
-    if (keyDigit !== baseDigit && keyDigit !== -baseDigit) continue;
+  for (let row = shape.keyWindows >> 1, met = 0; met < 3; row++) {
+    if (row === shape.keyWindows) return false;
+    const meeting = meetingSignature(row, shape);
+    if (!meeting) continue;
     met++;
-    const signature = signWith(key, r, rBytes, k);
+    const { key, message, signature } = meeting;
+    const handle = engine.importKey(key.publicKey)!;
     const honest = signWith(other, r, rBytes, challenge(rBytes, other.publicKey, message));
     for (let n = 0; n < 3; n++) engine.add(otherHandle, message, honest);
     if (engine.run().join() !== '1,1,1') return false;
@@ -312,18 +307,11 @@ function meetingThroughInterface({ module, create }: Subject, internals: Interna
 }
 
 function meetingByRecord(internals: Internals): boolean {
-  const { keyWidth, keyWindows, baseWidth, baseWindows } = shapeOf(internals);
   const random = createRandom(17);
   const [k, s] = [randomScalar(random), randomScalar(random)];
-  const rows = firstRows(
-    oddDigits(k, keyWidth, keyWindows),
-    keyWidth,
-    oddDigits(s, baseWidth, baseWindows),
-    baseWidth,
-  );
   const seen = new Set<string>();
   const checks: ChosenCheck[] = [];
-  for (const { level, sign, a } of meetings(rows)) {
+  for (const { level, sign, a } of meetings(firstRows(k, s, tableShape(internals)))) {
     if (seen.has(`${level} ${sign}`)) continue;
     seen.add(`${level} ${sign}`);
     checks.push({ a, k, s }, { a: modL(a + 1n), k, s });
@@ -511,7 +499,7 @@ function encodings(internals: Internals): boolean {
       for (const sign of [0n, 2n ** 255n]) {
         const bytes = toLittleEndian(y + sign);
         internals.putBytes(at, bytes);
-        const point = pointOf(bytes);
+        const point = decodeOrUndefined(bytes);
         if (internals.call('decodePoint', out, at) !== (point ? 1 : 0)) return false;
         if (!point) continue;
         const { x } = point.toAffine();
@@ -522,14 +510,6 @@ function encodings(internals: Internals): boolean {
     }
   }
   return true;
-}
-
-function pointOf(bytes: Uint8Array): Point | undefined {
-  try {
-    return Point.fromBytes(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 /** All pairs of some points of every order. */
@@ -580,19 +560,4 @@ function sums(internals: Internals): boolean {
     if (!is(one.double()) || !hasT()) return false;
   }
   return true;
-}
-
-function shapeOf(internals: Internals) {
-  return {
-    keyWidth: internals.constant('KEY_WIDTH'),
-    keyWindows: internals.constant('KEY_WINDOWS'),
-    baseWidth: internals.constant('BASE_WIDTH'),
-    baseWindows: internals.constant('BASE_WINDOWS'),
-  };
-}
-
-function invertPowerOf2(exponent: bigint): bigint {
-  let result = 1n;
-  for (let i = 0n; i < exponent; i++) result = modL(result * ((L + 1n) / 2n));
-  return result;
 }
