@@ -238,6 +238,18 @@ export const MUTANTS: readonly Mutant[] = [
     'for (let j: usize = 0; j < width; j++) double',
     'for (let j: usize = 1; j < width; j++) double',
   ),
+  mutant(
+    'y of the wrong sign from Montgomery form',
+    'table.ts',
+    'sub(factor, u, factor); // u - 1',
+    'sub(factor, factor, u);',
+  ),
+  mutant(
+    'T of another point from Montgomery form',
+    'table.ts',
+    'mul(out + T, scaled, factor);',
+    'mul(out + T, scaled, plus);',
+  ),
   // verify.ts, key.ts, hash-record.ts
   mutant(
     'S is not compared with L',
@@ -256,6 +268,12 @@ export const MUTANTS: readonly Mutant[] = [
     'verify.ts',
     'if (load<u8>(columnFlag + c)) decideByCombination(record);\n    else decideMontgomery',
     'decideMontgomery',
+  ),
+  mutant(
+    'the point of another check is taken',
+    'verify.ts',
+    'const from = table == 0 ? record + POINT_AT : table;',
+    'const from = record + POINT_AT;',
   ),
   mutant(
     'the message without its last byte',

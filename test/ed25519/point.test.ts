@@ -350,6 +350,17 @@ describe('points in Montgomery form', () => {
     );
   });
 
+  test('become extended points again', () => {
+    fc.assert(
+      fc.property(honest, (p) => {
+        putAffine(at(0), montgomery(p, c));
+        engine.call('fromMontgomery', at(1), at(0), at(0) + ELEMENT_BYTES);
+        expect(readPoint(at(1), true).equals(p)).toBe(true);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   test('double in rows', () => {
     fc.assert(
       fc.property(fc.array(honest, { minLength: 1, maxLength: 6 }), (points) => {
