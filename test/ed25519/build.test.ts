@@ -9,7 +9,7 @@ test('compiling the engine twice gives the same bytes, those of the file', async
   expect(second.equals(first)).toBe(true);
   const file = readFileSync(new URL('../../engine/ed25519/engine.wasm', import.meta.url));
   expect(file.equals(first)).toBe(true);
-});
+}, 180_000);
 
 test('the engine asks its host for nothing', () => {
   const module = loadEd25519Module();
