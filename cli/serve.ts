@@ -7,10 +7,12 @@ import { isLostSession } from '../engine/store/lost-session.js';
 import { ADMIN_KEY_FILE } from './data-dir.js';
 import { createLog } from './log.js';
 import { type Service, startService } from './service.js';
+import { tuneHeap } from './tune-heap.js';
 import { VERSION } from './version.js';
 
 /** Runs until a signal arrives or something fatal happens; ends the process. */
 export async function serve(): Promise<void> {
+  tuneHeap();
   const startedAt = performance.now();
   let config: Config;
   try {
