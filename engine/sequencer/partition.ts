@@ -67,6 +67,9 @@ interface State {
   plan: GroupPlan | undefined;
   /** Refusals of this very group so far. */
   refusals: number;
+  /** Whose request the last group began with, and for how many groups more tenants are taken to share the partition. */
+  lastTenant: string | undefined;
+  sharedGroups: number;
   /** Parts of a refused group that wait for their turn, before anything from the queue. */
   parts: (readonly Slice[])[];
   pauseMs: number;
@@ -74,6 +77,9 @@ interface State {
 
 /** A tenant's turn, as a part of the largest group. */
 const TURNS_PER_GROUP = 20;
+
+/** Groups for which a partition counts as shared after tenants met in it: who sends now and then is not there all the time. */
+const SHARED_GROUPS = 50;
 
 type Handlers = {
   readonly [P in Phase]: {
@@ -106,6 +112,8 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
     group: [],
     plan: undefined,
     refusals: 0,
+    lastTenant: undefined,
+    sharedGroups: 0,
     parts: [],
     pauseMs: limits.pauseMsMin,
   };
@@ -136,13 +144,19 @@ export function createPartition(rules: PartitionRules, limits: PartitionLimits):
   }
 
   /**
-   * Takes from the queue what fits into one group: each tenant's requests in order of arrival, the tenants in turns. While several
-   * wait, the group ends with the round: who sends little shares its commit with one turn of who sends much.
+   * Takes from the queue what fits into one group: each tenant's requests in order of arrival, the tenants in turns. While there are
+   * several, the group ends with the round: who sends little shares its commit with one turn of who sends much, and waits for no
+   * more than another one that is under way.
    */
   function takeGroup(): Slice[] {
     const group: Slice[] = [];
     const { queue } = state;
-    const shared = queue.owners > 1;
+    const first = queue.peek()?.tenant;
+    const changed = state.lastTenant !== undefined && first !== undefined && first !== state.lastTenant;
+    if (queue.owners > 1 || changed) state.sharedGroups = SHARED_GROUPS;
+    else if (state.sharedGroups > 0) state.sharedGroups--;
+    state.lastTenant = first ?? state.lastTenant;
+    const shared = state.sharedGroups > 0;
     const spent = new Map<string, number>();
     let events = 0;
     let bytes = 0;

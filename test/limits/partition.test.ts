@@ -15,7 +15,7 @@ const of = (tenant: string, name: string, events = 1): Submission =>
   submission(Array.from({ length: events }, (_, i) => envelope(`${name} ${i}`, { tenant: id(tenant) })));
 
 /** A machine that is busy with a first group, so that what is submitted waits. */
-function busy(limits: Partial<typeof LIMITS> = {}) {
+function busy(limits: Partial<typeof LIMITS> = {}, tenant = 'first') {
   const partition = createPartition(
     { collectNeeds, planGroup },
     {
@@ -27,7 +27,7 @@ function busy(limits: Partial<typeof LIMITS> = {}) {
       ...limits,
     },
   );
-  const first = of('first', 'first');
+  const first = of(tenant, 'first');
   partition.step({ type: 'submit', submission: first });
   let group: readonly Submission[] = [first];
   return {
@@ -59,12 +59,24 @@ describe('tenants in a partition', () => {
   });
 
   test('one tenant alone gets whole groups', () => {
-    const machine = busy();
+    const machine = busy({}, 'flood');
     const flood = Array.from({ length: 60 }, (_, i) => of('flood', `flood ${i}`, 5));
     machine.submit(...flood);
     machine.commit();
     machine.expectNext(flood);
     expect(machine.commit()).toEqual(flood.slice(0, 20));
+  });
+
+  test('tenants that met share the partition for a while, so that nobody waits for a large group when they come back', () => {
+    const machine = busy({ queueEventsMax: 4000 });
+    const flood = Array.from({ length: 200 }, (_, i) => of('flood', `flood ${i}`, 5));
+    machine.submit(...flood);
+    machine.commit();
+    const groups = Array.from({ length: 53 }, () => {
+      machine.expectNext(flood);
+      return machine.commit().length;
+    });
+    expect(groups).toEqual([...new Array(50).fill(1), 20, 20, 20]);
   });
 
   test('a flood is refused before the queue is full, and nobody else is', () => {
