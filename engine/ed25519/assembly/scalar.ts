@@ -19,10 +19,8 @@ const L0: u64 = 0x5812631a5cf5d3ed;
 const L1: u64 = 0x14def9dea2f79cd6;
 const L3: u64 = 0x1000000000000000;
 
-/** Limbs of a number that is to be reduced, and of factors. */
+/** Limbs of the number that is to be reduced. */
 const wide = memory.data(160, 8);
-const left = memory.data(80, 8);
-const right = memory.data(80, 8);
 
 /** Whether the 32 bytes are a number below L. */
 export function isBelowOrder(scalar: usize): bool {
@@ -43,29 +41,6 @@ export function reduceWide(out: usize, bytes: usize): void {
   reduceLimbs(out);
 }
 
-/** out = a * b + c modulo L, below L, of any 32-byte numbers a, b, c. */
-export function multiplyAdd(out: usize, a: usize, b: usize, c: usize): void {
-  toLimbs(left, a);
-  toLimbs(right, b);
-  toLimbs(wide, c);
-  memory.fill(wide + 80, 0, 80);
-  for (let i: usize = 0; i < 80; i += 8) {
-    const limb = load<i64>(left + i);
-    for (let j: usize = 0; j < 80; j += 8) {
-      const at = wide + i + j;
-      store<i64>(at, load<i64>(at) + limb * load<i64>(right + j));
-    }
-  }
-  carry(18);
-  reduceLimbs(out);
-}
-
-/** Ten limbs of a 32-byte number. */
-function toLimbs(out: usize, bytes: usize): void {
-  for (let i: usize = 0; i < 9; i++) store<i64>(out + 8 * i, bitsAt(bytes, 28 * i));
-  store<i64>(out, <i64>(load<u8>(bytes, 31) >>> 4), 72);
-}
-
 /** 28 bits of a number, the first of which is at `position`, a multiple of 4. */
 // @ts-ignore: decorator
 @inline
@@ -74,9 +49,9 @@ function bitsAt(bytes: usize, position: usize): i64 {
 }
 
 /**
- * Reduces the 19 limbs in `wide`, all but the last within 28 bits, the last below 2^36. Each fold replaces what stands above
- * 2^252 by -c times itself and shortens the magnitude: 2^540 -> 2^413 -> 2^289 -> 2^252 + 2^163. Then the number lacks or
- * exceeds L once at most.
+ * Reduces the 19 limbs in `wide`, all but the last within 28 bits, the last below 2^8, so numbers below 2^512. Each fold replaces
+ * what stands above 2^252 by -c times itself and shortens the magnitude: 2^512 -> 2^385 -> 2^259 -> 2^252 + 2^132. Then the
+ * number lacks or exceeds L once at most.
  */
 function reduceLimbs(out: usize): void {
   const w0 = load<i64>(wide, 0);
@@ -223,13 +198,4 @@ function reduceLimbs(out: usize): void {
   store<i64>(out, (z2 >> 8) | (z3 << 20) | (z4 << 48), 8);
   store<i64>(out, (z4 >> 16) | (z5 << 12) | (z6 << 40), 16);
   store<i64>(out, (z6 >> 24) | (z7 << 4) | (z8 << 32) | (z9 << 60), 24);
-}
-
-/** Brings the limbs before `last` to 28 bits; what is over goes to the next, with its sign. */
-function carry(last: usize): void {
-  for (let at = wide; at < wide + 8 * last; at += 8) {
-    const value = load<i64>(at);
-    store<i64>(at, value & MASK);
-    store<i64>(at, load<i64>(at, 8) + (value >> BITS), 8);
-  }
 }
