@@ -161,7 +161,9 @@ describe('the image', () => {
   });
 
   it('is built of every room that the compiler reads', () => {
-    for (const room of JSON.parse(read('tsconfig.build.json')).include)
+    const rooms: string[] = JSON.parse(read('tsconfig.build.json')).include;
+    // The long comparison of signature checks is compiled as well, for developers; an image has no use for it.
+    for (const room of rooms.filter((name) => !name.startsWith('test/')))
       expect(dockerfile).toContain(`COPY ${room} ${room}`);
   });
 
