@@ -164,10 +164,17 @@ export function createSignatureChecks(options: SignatureCheckOptions = {}): Sign
         const handle = handleOf(by, key);
         if (handle) by.add(handle, message, signature, offset);
       });
-      const check = checks[count];
-      if (check) Object.assign(check, { key, message, signature, offset, verdicts, index });
-      else checks.push({ key, message, signature, offset, verdicts, index });
-      count++;
+      const check = checks[count++];
+      if (check === undefined) {
+        checks.push({ key, message, signature, offset, verdicts, index });
+        return;
+      }
+      check.key = key;
+      check.message = message;
+      check.signature = signature;
+      check.offset = offset;
+      check.verdicts = verdicts;
+      check.index = index;
     },
 
     decide,
