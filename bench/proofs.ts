@@ -10,11 +10,13 @@ import { build, type Histogram } from 'hdr-histogram-js';
 import { createCommitmentService } from '../engine/commitments/index.js';
 import { createNodeHasher, verifyConsistency, verifyInclusion } from '../engine/log/index.js';
 import {
-  buildVesTree,
-  createVesLeafHasher,
   DOMAIN,
+  finishTree,
+  growVesTree,
   treeRoot,
+  VES_LEAF_BYTES,
   VES_LEAF_PROOF_BYTES,
+  vesLeafEntries,
   vesPadLeaf,
 } from '../engine/protocol/index.js';
 import type { Sql } from '../engine/store/connection.js';
@@ -24,6 +26,7 @@ import { migrate } from '../engine/store/migrate.js';
 import { createLogService, type LogId, type LogService } from '../engine/transparency/index.js';
 import { createRandom } from '../loadtest/event-source.js';
 import { nativeSha256, sha256Into } from '../workers/native-crypto.js';
+import { openRowHashing } from '../workers/row-hashing.js';
 import { openDatabase } from './database.js';
 import { fillLog } from './fill-log.js';
 import { median } from './statistics.js';
@@ -71,6 +74,7 @@ const LOG: LogId = { kind: 'stream', tenantId: TENANT, storeId: STORE };
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/postgres', import.meta.url));
 
 const hashNode = createNodeHasher(sha256Into);
+const hashing = openRowHashing();
 
 export async function runProofs({ dataDir, events, say }: ProofsOptions): Promise<{
   report: ProofsReport;
@@ -106,7 +110,7 @@ export async function runProofs({ dataDir, events, say }: ProofsOptions): Promis
   }
 }
 
-const openLogs = (sql: Sql): LogService => createLogService({ sql, sha256: sha256Into });
+const openLogs = (sql: Sql): LogService => createLogService({ sql, sha256: sha256Into, hashing });
 
 async function writeTiles(logs: LogService): Promise<{ tiles: number; tiles_per_second: number }> {
   const begin = performance.now();
@@ -180,7 +184,7 @@ type Request = (logs: LogService) => Promise<() => boolean | Promise<boolean>>;
 
 async function measureCommitments(sql: Sql, events: number): Promise<Histogram> {
   const latencies = newHistogram();
-  const commitments = createCommitmentService({ sql, sha256: sha256Into });
+  const commitments = createCommitmentService({ sql, sha256: sha256Into, hashing });
   const stream = { tenantId: TENANT, storeId: STORE };
   for (let i = 0; i < COMMITMENTS && (i + 1) * LEAVES <= events; i++) {
     const begin = performance.now();
@@ -203,9 +207,9 @@ function measureTrees(): { ours: number; node_by_node: number } {
 
   const ours = (): Uint8Array => {
     const leaves = new Uint8Array(LEAVES * 32);
-    const hashLeaf = createVesLeafHasher(tenantStore, sha256Into);
-    for (let i = 0; i < LEAVES; i++) hashLeaf(i + 1, proofs, i * VES_LEAF_PROOF_BYTES, leaves, i * 32);
-    return treeRoot(buildVesTree(leaves, sha256Into));
+    const entries = vesLeafEntries(tenantStore, 1, proofs);
+    hashing(new Uint8Array(0), VES_LEAF_BYTES)(entries, 0, LEAVES, leaves, 0);
+    return treeRoot(finishTree(growVesTree(leaves, sha256Into, hashing)));
   };
   const nodeByNode = (): Uint8Array => {
     const number = Buffer.alloc(8);

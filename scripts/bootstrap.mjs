@@ -30,9 +30,10 @@ const COMMANDS = {
 const NODE_MINIMUM = [20, 19];
 const SOURCE_ROOMS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'bench', 'loadtest', 'test/ed25519'];
 const BUILD_INPUTS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build-wasm.mjs'];
-const WASM_MODULES = ['engine/ed25519/engine.wasm', 'dist/engine/ed25519/engine.wasm'].map((path) =>
+const WASM_MODULES = ['engine/ed25519/engine.wasm', 'engine/sha256/rows.wasm'].flatMap((path) => [
   at(path),
-);
+  at('dist', path),
+]);
 const INSTALL_STAMP = at('node_modules', '.bootstrap-stamp');
 const BUILD_STAMP = at('dist', '.build-stamp');
 const LOCK = at('dist', '.bootstrap-lock');
@@ -134,7 +135,7 @@ function install() {
 function build() {
   const stamp = buildStamp(); // before: what changes meanwhile counts as not compiled
   const wasm = spawnSync(process.execPath, [at('scripts/build-wasm.mjs')], runOptions());
-  if (wasm.status !== 0) return `the WebAssembly module failed to compile:\n${outputOf(wasm)}`;
+  if (wasm.status !== 0) return `a WebAssembly module failed to compile:\n${outputOf(wasm)}`;
   const tsc = spawnSync(
     process.execPath,
     [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],

@@ -17,6 +17,7 @@ import {
   type ProofServices,
   type ProofSetup,
 } from './proof-messages.js';
+import { openRowHashing } from './row-hashing.js';
 import { nameThread } from './thread-name.js';
 
 nameThread(`proof-${threadId}`);
@@ -28,10 +29,8 @@ const sql = connectDatabase(database, {
   max: PROOF_CONNECTIONS,
   applicationName: `${applicationName} proof ${threadId}`,
 });
-const services: ProofServices = {
-  logs: createLogService({ sql, sha256: sha256Into }),
-  commitments: createCommitmentService({ sql, sha256: sha256Into }),
-};
+const deps = { sql, sha256: sha256Into, hashing: openRowHashing() };
+const services: ProofServices = { logs: createLogService(deps), commitments: createCommitmentService(deps) };
 
 /** Piscina's entry: a call in, its answer out. */
 export default async function answer({ service, method, args }: ProofCall): Promise<ProofAnswer> {

@@ -1,13 +1,14 @@
 /** Trees over ranges of a stream's events, read and hashed piece by piece. */
 import type { Sha256Into } from '../log/index.js';
 import {
-  createVesLeafHasher,
   growLegacyTree,
   growVesTree,
   legacyLeafInto,
   type MerkleLevels,
   parseUuid,
-  VES_LEAF_PROOF_BYTES,
+  type RowHashing,
+  VES_LEAF_BYTES,
+  vesLeafEntries,
 } from '../protocol/index.js';
 import { type Breather, createBreather } from '../store/breather.js';
 import { readLegacyLeafRows, readVesLeafProofs } from '../store/commitment-leaves.js';
@@ -19,12 +20,13 @@ const HASH_BYTES = 32;
 const VES_PAGE_EVENTS = 2048;
 const LEGACY_PAGE_EVENTS = 1000;
 /** Leaves that are hashed between two looks at the clock. */
-const LEAVES_PER_LOOK = 64;
+const LEAVES_PER_LOOK = 256;
 
 /** Where a tree's events are. */
 export type TreeSource = {
   readonly sql: Sql;
   readonly sha256: Sha256Into;
+  readonly hashing: RowHashing;
   readonly stream: CommitmentStream;
   readonly start: bigint;
   readonly end: bigint;
@@ -40,23 +42,29 @@ export function tenantStoreOf(stream: CommitmentStream): Uint8Array {
 
 /** The VES tree over the events `start..end`. @throws ServiceError SEQUENCE_GAP */
 export async function buildVesTreeOf(source: TreeSource): Promise<MerkleLevels> {
-  const { sql, sha256, stream, start, end } = source;
+  const { sql, sha256, hashing, stream, start, end } = source;
   const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
-  const hashLeaf = createVesLeafHasher(tenantStoreOf(stream), sha256);
+  const tenantStore = tenantStoreOf(stream);
+  const hashLeaves = hashing(new Uint8Array(0), VES_LEAF_BYTES);
   const breathe = createBreather();
   const pages = pagesOf(source, VES_PAGE_EVENTS, (from, to) => readVesLeafProofs(sql, stream, from, to));
-  let leaf = 0;
-  for await (const proofs of pages)
-    for (let at = 0; at < proofs.length; at += VES_LEAF_PROOF_BYTES) {
-      hashLeaf(Number(start) + leaf, proofs, at, leaves, leaf * HASH_BYTES);
-      if (++leaf % LEAVES_PER_LOOK === 0) await breathe();
+  let hashed = 0;
+  for await (const proofs of pages) {
+    const entries = vesLeafEntries(tenantStore, Number(start) + hashed, proofs);
+    const count = entries.length / VES_LEAF_BYTES;
+    for (let leaf = 0; leaf < count; leaf += LEAVES_PER_LOOK) {
+      const some = Math.min(LEAVES_PER_LOOK, count - leaf);
+      hashLeaves(entries, leaf * VES_LEAF_BYTES, some, leaves, (hashed + leaf) * HASH_BYTES);
+      await breathe();
     }
-  return grow(growVesTree(leaves, sha256), breathe);
+    hashed += count;
+  }
+  return grow(growVesTree(leaves, sha256, hashing), breathe);
 }
 
 /** The legacy tree over the events `start..end`. @throws ServiceError SEQUENCE_GAP */
 export async function buildLegacyTreeOf(source: TreeSource): Promise<MerkleLevels> {
-  const { sql, sha256, stream, start, end } = source;
+  const { sql, sha256, hashing, stream, start, end } = source;
   const leaves = new Uint8Array(Number(end - start + 1n) * HASH_BYTES);
   const tenantStore = tenantStoreOf(stream);
   const breathe = createBreather();
@@ -67,7 +75,7 @@ export async function buildLegacyTreeOf(source: TreeSource): Promise<MerkleLevel
       legacyLeafInto({ ...event, tenantStore, sequenceNumber: sequence }, leaves, leaf * HASH_BYTES, sha256);
       if (++leaf % LEAVES_PER_LOOK === 0) await breathe();
     }
-  return grow(growLegacyTree(leaves, sha256), breathe);
+  return grow(growLegacyTree(leaves, hashing), breathe);
 }
 
 /** The pages of a range in order; the next one is on its way while one is worked on. */

@@ -1,4 +1,5 @@
 import type { Sha256Into } from '../log/index.js';
+import { type RowHashing, rowHashingOf } from '../protocol/index.js';
 import type { AuditRecord } from '../store/audit-entry.js';
 import type { CommitmentPage, CommitmentStream } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
@@ -70,12 +71,14 @@ export interface CommitmentService {
   ): Promise<'anchored' | 'already_anchored'>;
 }
 
+/** @param deps `hashing` hashes trees; by `sha256` if left out */
 export function createCommitmentService(deps: {
   readonly sql: Sql;
   readonly sha256: Sha256Into;
+  readonly hashing?: RowHashing;
 }): CommitmentService {
-  const { sql } = deps;
-  const parts = { ...deps, trees: createTrees() };
+  const { sql, sha256, hashing = rowHashingOf(sha256) } = deps;
+  const parts = { sql, sha256, hashing, trees: createTrees() };
   const ves = createVesCommitments(parts);
   const legacy = createLegacyCommitments(parts);
   return {

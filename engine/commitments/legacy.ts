@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ServiceError } from '../errors/index.js';
 import type { Sha256Into } from '../log/index.js';
-import { proveLegacyInclusion, treeRoot } from '../protocol/index.js';
+import { proveLegacyInclusion, type RowHashing, treeRoot } from '../protocol/index.js';
 import type { AuditRecord } from '../store/audit-entry.js';
 import { appendAudit } from '../store/audit-log.js';
 import { type CommitmentStream, databaseMicros, type Statements } from '../store/commitment-rows.js';
@@ -26,8 +26,13 @@ const GENESIS = new Uint8Array(32);
 /** Tries to have a state root that is still right when the commitment is stored. */
 const ATTEMPTS_MAX = 5;
 
-export function createLegacyCommitments(deps: { sql: Sql; sha256: Sha256Into; trees: Trees }) {
-  const { sql, sha256, trees } = deps;
+export function createLegacyCommitments(deps: {
+  sql: Sql;
+  sha256: Sha256Into;
+  hashing: RowHashing;
+  trees: Trees;
+}) {
+  const { sql, sha256, hashing, trees } = deps;
 
   async function look(db: Statements, stream: CommitmentStream, start: bigint, end: bigint, head: bigint) {
     // In this order: outside a transaction a commitment may be made in between, and must not be seen as the last one only.
@@ -51,7 +56,7 @@ export function createLegacyCommitments(deps: { sql: Sql; sha256: Sha256Into; tr
       const { stored } = await look(sql, stream, start, end, head);
       if (stored !== undefined) return stored;
 
-      const tree = await trees.build(() => buildLegacyTreeOf({ sql, sha256, stream, start, end }));
+      const tree = await trees.build(() => buildLegacyTreeOf({ sql, sha256, hashing, stream, start, end }));
       const eventsRoot = treeRoot(tree);
       const batchId = randomUUID();
 
@@ -109,7 +114,11 @@ export function createLegacyCommitments(deps: { sql: Sql; sha256: Sha256Into; tr
       const commitment = await findCommitment(finders, stream, sequence, batchId);
       const { sequenceStart: start, sequenceEnd: end, eventsRoot: root } = commitment;
       const tree = await trees.get(commitment.batchId, async () =>
-        requireRoot(await buildLegacyTreeOf({ sql, sha256, stream, start, end }), root, commitment.batchId),
+        requireRoot(
+          await buildLegacyTreeOf({ sql, sha256, hashing, stream, start, end }),
+          root,
+          commitment.batchId,
+        ),
       );
       return inclusionOf({ ...commitment, root }, sequence, tree, proveLegacyInclusion);
     },

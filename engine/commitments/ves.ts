@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Sha256Into } from '../log/index.js';
 import {
   proveVesInclusion,
+  type RowHashing,
   type Sha256,
   treeRoot,
   vesCommitLockKey,
@@ -36,8 +37,13 @@ import type { Trees } from './trees.js';
 const VES_VERSION = 1;
 const GENESIS = new Uint8Array(32);
 
-export function createVesCommitments(deps: { sql: Sql; sha256: Sha256Into; trees: Trees }) {
-  const { sql, sha256, trees } = deps;
+export function createVesCommitments(deps: {
+  sql: Sql;
+  sha256: Sha256Into;
+  hashing: RowHashing;
+  trees: Trees;
+}) {
+  const { sql, sha256, hashing, trees } = deps;
   const digest: Sha256 = (bytes) => {
     const hash = new Uint8Array(32);
     sha256(bytes, hash, 0);
@@ -67,7 +73,7 @@ export function createVesCommitments(deps: { sql: Sql; sha256: Sha256Into; trees
       const { stored } = await look(sql, stream, start, end, head);
       if (stored !== undefined) return stored;
 
-      const tree = await trees.build(() => buildVesTreeOf({ sql, sha256, stream, start, end }));
+      const tree = await trees.build(() => buildVesTreeOf({ sql, sha256, hashing, stream, start, end }));
       const merkleRoot = treeRoot(tree);
       const leafCount = tree.leafCount;
       const streamId = vesStreamId(tenantStoreOf(stream), digest);
@@ -118,7 +124,11 @@ export function createVesCommitments(deps: { sql: Sql; sha256: Sha256Into; trees
       const commitment = await findCommitment(finders, stream, sequence, batchId);
       const { sequenceStart: start, sequenceEnd: end, merkleRoot: root } = commitment;
       const tree = await trees.get(commitment.batchId, async () =>
-        requireRoot(await buildVesTreeOf({ sql, sha256, stream, start, end }), root, commitment.batchId),
+        requireRoot(
+          await buildVesTreeOf({ sql, sha256, hashing, stream, start, end }),
+          root,
+          commitment.batchId,
+        ),
       );
       return inclusionOf({ ...commitment, root }, sequence, tree, (built, index) =>
         proveVesInclusion(built, index, sha256),

@@ -15,7 +15,7 @@ import { createPayloads, type OpenKeyHolder, type OpenPayload } from './payloads
 import { rowsOf } from './range-query.js';
 import { readEvents } from './read-events.js';
 import type { Session } from './session.js';
-import { createPrefixedNodeHasher } from './subtrees.js';
+import { PAIR_BYTES } from './subtrees.js';
 import { LEGACY_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
 import { orUnreadable } from './unreadable.js';
@@ -36,7 +36,7 @@ export function createLegacyCheck(
 ) {
   const payloads = createPayloads(session, 'legacy', openKeys);
   const checkRow = createLegacyRowChecker(crypto, setup.oldRows, payloads.open);
-  const hashNode = createPrefixedNodeHasher(crypto.sha256, new Uint8Array(0));
+  const hashPairs = crypto.hashing(new Uint8Array(0), PAIR_BYTES);
   const reportMissing = createMissingReport('events');
 
   const createChunk = (range: StreamRange, committed: boolean): LegacyChunk => ({
@@ -83,7 +83,7 @@ export function createLegacyCheck(
         placed[place]!,
         commitments[place]!,
         leaves,
-        hashNode,
+        hashPairs,
         findings,
       );
       add(counts, 'events', chunk.events);

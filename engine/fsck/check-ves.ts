@@ -1,5 +1,6 @@
 /** The check of ranges of VES streams, in one worker: rows, keys, signatures, groups, tiles, recorded roots, commitments. */
-import { DOMAIN } from '../protocol/index.js';
+import { HASH_BYTES, LEAF_PREFIX } from '../log/index.js';
+import { DOMAIN, type RowHasher, VES_LEAF_BYTES } from '../protocol/index.js';
 import { readMicros, type Tuple } from '../store/copy-tuples.js';
 import { VES, VES_EVENTS } from '../store/ves-columns.js';
 import { createAgentKeys } from './agent-keys.js';
@@ -18,7 +19,7 @@ import { readEvents } from './read-events.js';
 import { createRecordedRoots } from './recorded-roots.js';
 import type { Session } from './session.js';
 import { checkSignatures, createKeyNumbers } from './signatures.js';
-import { createPrefixedNodeHasher } from './subtrees.js';
+import { PAIR_BYTES } from './subtrees.js';
 import { bytesAt, GROUPS, LOG_ROOTS, numberAt, VES_COMMITMENTS } from './tables.js';
 import type { FsckSetup, LogPart, StreamRange } from './task.js';
 import { type StoredTile, tileLeaves, tilesEndingIn } from './tiles.js';
@@ -42,7 +43,9 @@ export function createVesCheck(
   const readRecordedRoots = createRecordedRoots(session);
   const makeLogPart = createLogPartMaker(crypto, 'ves_log_tiles');
   const reportMissing = createMissingReport('ves_events');
-  const hashVesNode = createPrefixedNodeHasher(crypto.sha256, DOMAIN.node);
+  const hashLeaves = crypto.hashing(Uint8Array.of(LEAF_PREFIX), VES_LEAF_BYTES);
+  const hashVesLeaves = crypto.hashing(new Uint8Array(0), VES_LEAF_BYTES);
+  const hashVesPairs = crypto.hashing(DOMAIN.node, PAIR_BYTES);
 
   function takeEvent(chunk: VesChunk, tuple: Tuple, keyNumbers: ReturnType<typeof createKeyNumbers>): void {
     const sequence = chunk.next;
@@ -105,7 +108,7 @@ export function createVesCheck(
       placed.map(() => []),
       () => readCommitments(session, 'ves', placed, crypto),
     );
-    const chunks = ranges.map((range, place) => createVesChunk(range, commitments[place]!.length > 0));
+    const chunks = ranges.map(createVesChunk);
     const keyNumbers = createKeyNumbers();
     await payloads.prepare(ranges);
     await readEvents(session, VES_EVENTS, chunks, (chunk, tuple) => takeEvent(chunk, tuple, keyNumbers));
@@ -130,7 +133,7 @@ export function createVesCheck(
     let committed = 0;
     const parts = chunks.map((chunk, place): LogPart => {
       report(chunk, findings);
-      const { range, flags, leaves, vesLeaves } = chunk;
+      const { range, flags, entries } = chunk;
       for (const flag of flags) {
         if (flag & EVENT.present) events++;
         if ((flag & (EVENT.present | EVENT.checked)) === EVENT.present) unchecked++;
@@ -139,8 +142,8 @@ export function createVesCheck(
         VES_COMMITMENTS.table,
         placed[place]!,
         commitments[place]!,
-        vesLeaves,
-        hashVesNode,
+        commitments[place]!.length > 0 ? hashed(entries, hashVesLeaves) : undefined,
+        hashVesPairs,
         findings,
       );
       committed += own.rows;
@@ -148,7 +151,7 @@ export function createVesCheck(
         {
           stream: { tenant: range.tenant, store: range.store },
           before: range.from - 1,
-          leaves,
+          leaves: hashed(entries, hashLeaves),
           isSuspect: (index) => (flags[index]! & EVENT.suspect) !== 0,
           claims: claims[place]!,
           tiles: tiles[place]!,
@@ -177,6 +180,14 @@ export function createVesCheck(
     add(counts, 'ves_commitments', committed);
     return parts;
   };
+}
+
+/** The hash of each entry, side by side. */
+function hashed(entries: Uint8Array, hashRows: RowHasher): Uint8Array {
+  const count = entries.length / VES_LEAF_BYTES;
+  const hashes = new Uint8Array(count * HASH_BYTES);
+  hashRows(entries, 0, count, hashes, 0);
+  return hashes;
 }
 
 /** The check value says least about what is wrong. */

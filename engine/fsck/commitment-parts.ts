@@ -1,7 +1,7 @@
 /** Commitments that overlap ranges: their rows, and the pieces of their trees. */
 
-import type { NodeHasher } from '../log/index.js';
 import {
+  type RowHasher,
   type Sha256,
   vesPaddedLeafCount,
   vesStateRoot,
@@ -131,7 +131,7 @@ export function commitmentParts(
   range: PlacedRange,
   rows: readonly CommitmentRow[],
   leaves: Uint8Array | undefined,
-  hashNode: NodeHasher,
+  hashPairs: RowHasher,
   findings: FindingList,
 ): { parts: CommitmentPart[]; rows: number } {
   let own = 0;
@@ -152,7 +152,7 @@ export function commitmentParts(
     const from = Math.max(row.start, range.from);
     const to = Math.min(row.end, range.to);
     const covered = leaves!.slice(32 * (from - range.from), 32 * Math.max(0, to - range.from + 1));
-    return { ...row, pieces: piecesOf(covered, from - row.start, hashNode) };
+    return { ...row, pieces: piecesOf(covered, from - row.start, hashPairs) };
   });
   return { parts, rows: own };
 }

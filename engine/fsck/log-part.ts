@@ -1,9 +1,9 @@
 /** From a range's leaves to what the coordinator needs of it; checks the tiles that lie in the range. */
-import { createNodeHasher, HASH_BYTES, TILE_HEIGHT, TILE_WIDTH } from '../log/index.js';
+import { createNodeHasher, HASH_BYTES, NODE_PREFIX, TILE_HEIGHT, TILE_WIDTH } from '../log/index.js';
 import type { ClaimList } from './claims.js';
 import type { FsckCrypto } from './crypto.js';
 import type { FindingList, StreamId } from './finding.js';
-import { buildLevels, type Pieces } from './subtrees.js';
+import { buildLevels, PAIR_BYTES, type Pieces } from './subtrees.js';
 import type { LogPart } from './task.js';
 import { addTileFinding, type StoredTile, tileFault } from './tiles.js';
 
@@ -25,14 +25,15 @@ export type TreePart = Pick<LogPart, 'suspects' | 'pieces' | 'tileRoots' | 'clai
 
 /** Makes the function. @param tileTable for findings */
 export function createLogPartMaker(
-  { sha256 }: Pick<FsckCrypto, 'sha256'>,
+  { sha256, hashing }: Pick<FsckCrypto, 'sha256' | 'hashing'>,
   tileTable: string,
 ): (range: LeafRange, findings: FindingList) => TreePart {
   const hashNode = createNodeHasher(sha256);
+  const hashPairs = hashing(Uint8Array.of(NODE_PREFIX), PAIR_BYTES);
   return (range, findings) => {
     const { before, leaves, isSuspect } = range;
     const count = leaves.length / HASH_BYTES;
-    const levels = buildLevels(leaves, hashNode);
+    const levels = buildLevels(leaves, hashPairs);
     const suspects: number[] = [];
     for (let place = 0; place < count; place++) if (isSuspect(place)) suspects.push(before + place + 1);
     const tileRoots = levels[TILE_HEIGHT]?.slice() ?? new Uint8Array(0);

@@ -4,15 +4,18 @@
  * perfect subtrees and differ in how a node is hashed and what is done at their right edge.
  */
 import { type Frontier, HASH_BYTES, type NodeHasher, type Sha256Into } from '../log/index.js';
+import type { RowHasher } from '../protocol/index.js';
+
+/** Bytes of two nodes side by side: the rows that are hashed. */
+export const PAIR_BYTES = 2 * HASH_BYTES;
 
 /** The levels of a tree over some leaves: level i+1 has the parents of whole pairs of level i, nothing for a last one without a pair. */
-export function buildLevels(leaves: Uint8Array, hashNode: NodeHasher): Uint8Array[] {
+export function buildLevels(leaves: Uint8Array, hashPairs: RowHasher): Uint8Array[] {
   const levels = [leaves];
-  for (let below = leaves; below.length >= 2 * HASH_BYTES; ) {
-    const count = Math.floor(below.length / (2 * HASH_BYTES));
+  for (let below = leaves; below.length >= PAIR_BYTES; ) {
+    const count = Math.floor(below.length / PAIR_BYTES);
     const above = new Uint8Array(count * HASH_BYTES);
-    for (let i = 0; i < count; i++)
-      hashNode(below, 2 * i * HASH_BYTES, below, (2 * i + 1) * HASH_BYTES, above, i * HASH_BYTES);
+    hashPairs(below, 0, count, above, 0);
     levels.push(above);
     below = above;
   }
@@ -48,7 +51,7 @@ export interface Pieces {
  * The fewest perfect subtrees over the leaves that stand at `first`, `first + 1`, … of a tree; each one begins at a multiple of its
  * size. `leaves` is used up.
  */
-export function piecesOf(leaves: Uint8Array, first: number, hashNode: NodeHasher): Pieces {
+export function piecesOf(leaves: Uint8Array, first: number, hashPairs: RowHasher): Pieces {
   const heights: number[] = [];
   const kept: Uint8Array[] = [];
   let at = 0;
@@ -57,11 +60,7 @@ export function piecesOf(leaves: Uint8Array, first: number, hashNode: NodeHasher
     let level = 0;
     while (position % 2 ** (level + 1) === 0 && 2 ** (level + 1) <= left) level++;
     const width = 2 ** level;
-    for (let count = width; count > 1; count /= 2)
-      for (let i = 0; i < count; i += 2) {
-        const from = at + i * HASH_BYTES;
-        hashNode(leaves, from, leaves, from + HASH_BYTES, leaves, at + (i / 2) * HASH_BYTES);
-      }
+    for (let count = width; count > 1; count /= 2) hashPairs(leaves, at, count / 2, leaves, at);
     heights.push(level);
     kept.push(leaves.slice(at, at + HASH_BYTES));
     at += width * HASH_BYTES;

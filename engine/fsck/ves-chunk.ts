@@ -1,3 +1,4 @@
+import { VES_LEAF_BYTES } from '../protocol/index.js';
 import { createEventRange, type EventRange } from './event-range.js';
 import type { StreamRange } from './task.js';
 import type { VesRowTarget } from './ves-row.js';
@@ -21,16 +22,14 @@ export interface VesChunk extends EventRange, VesRowTarget {
   readonly keys: Int32Array;
 }
 
-/** @param committed whether VES leaf hashes are needed */
-export function createVesChunk(range: StreamRange, committed: boolean): VesChunk {
+export function createVesChunk(range: StreamRange): VesChunk {
   const count = range.to - range.from + 1;
   return {
     ...createEventRange(range),
     flags: new Uint8Array(count),
     times: new Float64Array(count),
     keys: new Int32Array(count).fill(-1),
-    leaves: Buffer.alloc(32 * count),
-    vesLeaves: committed ? Buffer.alloc(32 * count) : undefined,
+    entries: Buffer.alloc(VES_LEAF_BYTES * count),
     signed: Buffer.alloc(96 * count),
   };
 }

@@ -15,7 +15,7 @@ import {
   readEncryptedPayload,
   type Sha256,
   VES_LEAF_BYTES,
-  VES_LEAF_SEQUENCE_OFFSET,
+  VES_LEAF_PROOF_BYTES,
 } from '../protocol/index.js';
 import { CHECKED_FROM } from '../store/copy-row.js';
 import type { Tuple } from '../store/copy-tuples.js';
@@ -28,10 +28,8 @@ import type { OpenPayload } from './payloads.js';
 
 /** Where the results of a row go. */
 export interface VesRowTarget {
-  /** RFC 6962 leaf hashes. */
-  readonly leaves: Buffer;
-  /** VES leaf hashes; undefined where no commitment needs them. */
-  readonly vesLeaves: Buffer | undefined;
+  /** Log entries: the preimages of the events' leaves, 147 bytes each. */
+  readonly entries: Buffer;
   /** Signing hash (as the columns give it) ‖ signature, 96 bytes each. */
   readonly signed: Buffer;
 }
@@ -39,7 +37,7 @@ export interface VesRowTarget {
 export interface VesRowChecker {
   /** Checks a row and writes the results of place `index`. Answers what is wrong with it. */
   check(tuple: Tuple, target: VesRowTarget, index: number): readonly Fault[];
-  /** Gives leaf hashes to an event that is not there. */
+  /** Gives an entry to an event that is not there. */
   leaveOut(target: VesRowTarget, index: number): void;
 }
 
@@ -49,7 +47,6 @@ const PLAIN_LABEL = DOMAIN.payloadPlain.length;
 const SIGNING_IDS = 19;
 const SIGNING_KEY = 83;
 const SIGNING_STRINGS = 87;
-const LEAF_PREFIX_BYTES = 1;
 const ID_STRIDE = 20;
 /** For people. */
 export const SIGNED_COLUMNS =
@@ -71,9 +68,6 @@ export function createVesRowChecker(
   const signingScratch = createScratch(DOMAIN.eventSigV1);
   const secondScratch = createScratch(DOMAIN.eventSigV2);
   const entityScratch = createScratch(new Uint8Array(0));
-  const leaf = Buffer.alloc(LEAF_PREFIX_BYTES + VES_LEAF_BYTES);
-  leaf.set(DOMAIN.leaf, LEAF_PREFIX_BYTES);
-  const vesLeaf = leaf.subarray(LEAF_PREFIX_BYTES);
 
   /** The SHA-256 of `label ‖ payload`. */
   function hashPayload(source: Buffer, from: number, length: number): void {
@@ -153,14 +147,13 @@ export function createVesRowChecker(
     sha256(preimage, digest, 0);
   }
 
-  function writeLeaf({ bytes, at }: Tuple, target: VesRowTarget, index: number): void {
+  function writeEntry({ bytes, at }: Tuple, { entries }: VesRowTarget, index: number): void {
     const ids = at[VES.tenant]!;
-    copyBytes(bytes, ids, vesLeaf, 11, 16);
-    copyBytes(bytes, ids + ID_STRIDE, vesLeaf, 27, 16);
-    copyBytes(bytes, at[VES.sequence]!, vesLeaf, VES_LEAF_SEQUENCE_OFFSET, 8);
-    copyBytes(bytes, at[VES.hashes]!, vesLeaf, VES_LEAF_SEQUENCE_OFFSET + 8, 96);
-    sha256(leaf, target.leaves, 32 * index);
-    if (target.vesLeaves) sha256(vesLeaf, target.vesLeaves, 32 * index);
+    let end = copyBytes(DOMAIN.leaf, 0, entries, VES_LEAF_BYTES * index, DOMAIN.leaf.length);
+    end = copyBytes(bytes, ids, entries, end, 16);
+    end = copyBytes(bytes, ids + ID_STRIDE, entries, end, 16);
+    end = copyBytes(bytes, at[VES.sequence]!, entries, end, 8);
+    copyBytes(bytes, at[VES.hashes]!, entries, end, VES_LEAF_PROOF_BYTES);
   }
 
   function cipherFault(tuple: Tuple, payload: string): Fault | undefined {
@@ -227,16 +220,15 @@ export function createVesRowChecker(
       if (!isEqual(target.signed, 96 * index, bytes, hashes, 32))
         faults = [...faults, { ...WRONG_SIGNING_HASH }];
       copyBytes(bytes, hashes + 32, target.signed, 96 * index + 32, 64);
-      writeLeaf(tuple, target, index);
+      writeEntry(tuple, target, index);
       const check = at[VES.rowCheck]!;
       const checked = length[VES.rowCheck] === 4;
       if (checked && tupleCheck(bytes, start + CHECKED_FROM, check - 4) !== bytes.readInt32BE(check))
         faults = [...faults, WRONG_ROW_CHECK];
       return faults;
     },
-    leaveOut({ leaves, vesLeaves, signed }, index) {
-      leaves.fill(0, 32 * index, 32 * index + 32);
-      vesLeaves?.fill(0, 32 * index, 32 * index + 32);
+    leaveOut({ entries, signed }, index) {
+      entries.fill(0, VES_LEAF_BYTES * index, VES_LEAF_BYTES * (index + 1));
       signed.fill(0, 96 * index, 96 * index + 96);
     },
   };

@@ -27,6 +27,7 @@ export * from './merkle-levels.js';
 export * from './payload-hash.js';
 export * from './receipt.js';
 export * from './rfc3339.js';
+export * from './row-hashing.js';
 export * from './sha256.js';
 export * from './signature-bundle.js';
 export * from './uuid.js';

@@ -22,6 +22,7 @@ import {
   portableHashInto,
   requireLeaf,
 } from './merkle-levels.js';
+import { type RowHashing, rowHashingOf } from './row-hashing.js';
 import { portableSha256, type Sha256 } from './sha256.js';
 
 /** Bytes of a leaf's preimage besides the two strings: label 27, tenant and store 32, number 8, hash 32, prefixes 8. */
@@ -63,20 +64,16 @@ export function legacyLeaf(fields: LegacyLeafFields, hash: HashInto = portableHa
 }
 
 /** Builds the tree over packed leaf hashes in steps; see {@link growLevels}. */
-export function growLegacyTree(
-  leaves: Uint8Array,
-  hash: HashInto = portableHashInto,
-): Generator<void, MerkleLevels, void> {
-  return growLevels(leaves, legacyRule(hash));
+export function growLegacyTree(leaves: Uint8Array, hashing: RowHashing): Generator<void, MerkleLevels, void> {
+  return growLevels(leaves, legacyRule(hashing));
 }
 
 /** Builds the tree over packed leaf hashes at once. */
 export const buildLegacyTree = (leaves: Uint8Array, hash: HashInto = portableHashInto): MerkleLevels =>
-  finishTree(growLegacyTree(leaves, hash));
+  finishTree(growLegacyTree(leaves, rowHashingOf(hash)));
 
-const legacyRule = (hash: HashInto): LevelRule => ({
-  pair: (nodes, offset, target, targetOffset) =>
-    hash(nodes.subarray(offset, offset + 64), target, targetOffset),
+const legacyRule = (hashing: RowHashing): LevelRule => ({
+  pairs: hashing(new Uint8Array(0), 64),
   lone: (_, nodes, offset, target, targetOffset) => {
     copyBytes(nodes, offset, target, targetOffset, 32);
   },

@@ -2,6 +2,7 @@
  * What the two trees of commitments have in common: a binary tree over any number of leaves, kept level by level, one packed
  * array per level. They differ only in how two nodes are hashed and in what becomes of a last node without a neighbour.
  */
+import type { RowHasher } from './row-hashing.js';
 import { portableSha256 } from './sha256.js';
 
 /** Writes SHA-256(bytes) (32 bytes) into `target` at `offset`: large trees hash a node without allocating. */
@@ -27,8 +28,8 @@ export interface MerkleLevels {
 
 /** How a level becomes the next one. Neither function is re-entrant. */
 export interface LevelRule {
-  /** The parent of the two nodes at `offset` and `offset + 32`. */
-  pair(nodes: Uint8Array, offset: number, target: Uint8Array, targetOffset: number): void;
+  /** The parents of pairs of nodes: rows of 64 bytes. */
+  readonly pairs: RowHasher;
   /** The parent of the last node of level `level`, which has no right neighbour. */
   lone(level: number, nodes: Uint8Array, offset: number, target: Uint8Array, targetOffset: number): void;
 }
@@ -55,9 +56,12 @@ export function* growLevels(leaves: Uint8Array, rule: LevelRule): Generator<void
   for (let nodes = leaves, count = leafCount, level = 0; count > 1; level++) {
     const pairs = Math.floor(count / 2);
     const above = new Uint8Array(Math.ceil(count / 2) * NODE_BYTES);
-    for (let i = 0; i < pairs; i++) {
-      rule.pair(nodes, i * 2 * NODE_BYTES, above, i * NODE_BYTES);
-      if (++hashed % NODES_PER_STEP === 0) yield;
+    for (let done = 0; done < pairs; ) {
+      const count = Math.min(pairs - done, NODES_PER_STEP - hashed);
+      rule.pairs(nodes, done * 2 * NODE_BYTES, count, above, done * NODE_BYTES);
+      done += count;
+      hashed = (hashed + count) % NODES_PER_STEP;
+      if (hashed === 0) yield;
     }
     if (count % 2 === 1) rule.lone(level, nodes, (count - 1) * NODE_BYTES, above, pairs * NODE_BYTES);
     levels.push(above);

@@ -23,6 +23,7 @@ import {
   portableHashInto,
   requireLeaf,
 } from './merkle-levels.js';
+import { type RowHashing, rowHashingOf } from './row-hashing.js';
 import { portableSha256, type Sha256 } from './sha256.js';
 
 /** Signing hash and signature of an event, side by side: the end of its leaf entry. */
@@ -39,52 +40,47 @@ export function vesNode(left: Uint8Array, right: Uint8Array, sha256: Sha256 = po
 }
 
 /**
- * Hashes the leaves of one stream: `hash(sequence, proof, proofOffset, target, offset)` writes the leaf of the event whose
- * signing hash and signature are the 96 bytes at `proofOffset`. Not re-entrant.
+ * The preimages of the leaves of successive events of a stream, {@link VES_LEAF_BYTES} each, side by side.
  *
  * @param tenantStore tenant and store, `Uint8Array(32)`
+ * @param proofs signing hash and signature of each event, {@link VES_LEAF_PROOF_BYTES} each, side by side
  */
-export function createVesLeafHasher(
+export function vesLeafEntries(
   tenantStore: Uint8Array,
-  hash: HashInto = portableHashInto,
-): (
-  sequence: number | bigint,
-  proof: Uint8Array,
-  proofOffset: number,
-  target: Uint8Array,
-  offset: number,
-) => void {
-  const entry = new Uint8Array(VES_LEAF_BYTES);
-  entry.set(DOMAIN.leaf);
-  entry.set(tenantStore, DOMAIN.leaf.length);
-  return (sequence, proof, proofOffset, target, offset) => {
-    const at = writeU64(entry, VES_LEAF_SEQUENCE_OFFSET, sequence);
-    copyBytes(proof, proofOffset, entry, at, VES_LEAF_PROOF_BYTES);
-    hash(entry, target, offset);
-  };
+  firstSequence: number,
+  proofs: Uint8Array,
+): Uint8Array {
+  const count = proofs.length / VES_LEAF_PROOF_BYTES;
+  const head = concatBytes(DOMAIN.leaf, tenantStore);
+  const entries = new Uint8Array(count * VES_LEAF_BYTES);
+  for (let i = 0; i < count; i++) {
+    const start = i * VES_LEAF_BYTES;
+    copyBytes(head, 0, entries, start, head.length);
+    const at = writeU64(entries, start + VES_LEAF_SEQUENCE_OFFSET, firstSequence + i);
+    copyBytes(proofs, i * VES_LEAF_PROOF_BYTES, entries, at, VES_LEAF_PROOF_BYTES);
+  }
+  return entries;
 }
 
 /** Builds the tree over packed leaf hashes in steps; see {@link growLevels}. The levels hold no padding. */
 export function growVesTree(
   leaves: Uint8Array,
   hash: HashInto = portableHashInto,
+  hashing: RowHashing = rowHashingOf(hash),
 ): Generator<void, MerkleLevels, void> {
-  return growLevels(leaves, vesRule(hash));
+  return growLevels(leaves, vesRule(hash, hashing));
 }
 
 /** Builds the tree over packed leaf hashes at once. */
 export const buildVesTree = (leaves: Uint8Array, hash: HashInto = portableHashInto): MerkleLevels =>
   finishTree(growVesTree(leaves, hash));
 
-function vesRule(hash: HashInto): LevelRule {
+function vesRule(hash: HashInto, hashing: RowHashing): LevelRule {
   const preimage = concatBytes(DOMAIN.node, new Uint8Array(64));
   const left = DOMAIN.node.length;
   const padding = paddingOf(hash);
   return {
-    pair(nodes, offset, target, targetOffset) {
-      copyBytes(nodes, offset, preimage, left, 64);
-      hash(preimage, target, targetOffset);
-    },
+    pairs: hashing(DOMAIN.node, 64),
     lone(level, nodes, offset, target, targetOffset) {
       copyBytes(nodes, offset, preimage, left, 32);
       preimage.set(padding(level), left + 32);

@@ -1,17 +1,7 @@
 import { ServiceError } from '../errors/index.js';
-import {
-  copyBytes,
-  DOMAIN,
-  parseUuid,
-  VES_LEAF_BYTES,
-  VES_LEAF_SEQUENCE_OFFSET,
-  writeU64,
-} from '../protocol/index.js';
+import { parseUuid, VES_LEAF_BYTES, VES_LEAF_PROOF_BYTES, vesLeafEntries } from '../protocol/index.js';
 import type { Sql } from './connection.js';
 import { literal } from './id-text.js';
-
-/** Signing hash and signature: what an event contributes to its log entry. */
-const PROOF_BYTES = 96;
 
 /**
  * Log entries (147-byte VES leaves) of ranges of a stream's leaves, `to` excluded; leaf index = sequence number - 1. The entries
@@ -32,41 +22,31 @@ export async function readLogEntries(
     from unnest(${literal(ranges.map(({ from }) => String(from + 1)))}::text::bigint[],
       ${literal(ranges.map(({ to }) => String(to)))}::text::bigint[]) with ordinality as r(first, last, place)
     cross join lateral (
-      select count(*) as found, string_agg(substr(hashes, 1, ${PROOF_BYTES}::int), ''::bytea order by sequence_number) as proofs
+      select count(*) as found, string_agg(substr(hashes, 1, ${VES_LEAF_PROOF_BYTES}::int), ''::bytea order by sequence_number) as proofs
       from ves_events
       where tenant_id = ${stream.tenantId} and store_id = ${stream.storeId}
         and sequence_number between r.first and r.last
     ) e
     order by r.place`;
-  const prefix = entryPrefix(stream);
+  const tenantStore = tenantStoreOf(stream);
   return rows.map(({ found, proofs }, i) => {
     const { from, to } = ranges[i]!;
     if (Number(found) !== to - from) throw gap(stream, from + 1, to, Number(found));
-    return proofs === null ? [] : toEntries(prefix, from + 1, proofs);
+    return proofs === null ? [] : viewsOf(vesLeafEntries(tenantStore, from + 1, proofs));
   });
 }
 
-function toEntries(prefix: Uint8Array, firstSequence: number, proofs: Uint8Array): Uint8Array[] {
-  const count = proofs.length / PROOF_BYTES;
-  const bytes = new Uint8Array(count * VES_LEAF_BYTES);
-  const entries = new Array<Uint8Array>(count);
-  for (let i = 0; i < count; i++) {
-    const start = i * VES_LEAF_BYTES;
-    copyBytes(prefix, 0, bytes, start, prefix.length);
-    const at = writeU64(bytes, start + VES_LEAF_SEQUENCE_OFFSET, firstSequence + i);
-    copyBytes(proofs, i * PROOF_BYTES, bytes, at, PROOF_BYTES);
-    entries[i] = bytes.subarray(start, start + VES_LEAF_BYTES);
-  }
-  return entries;
-}
+const viewsOf = (entries: Uint8Array): Uint8Array[] =>
+  Array.from({ length: entries.length / VES_LEAF_BYTES }, (_, i) =>
+    entries.subarray(i * VES_LEAF_BYTES, (i + 1) * VES_LEAF_BYTES),
+  );
 
-/** What all entries of a stream begin with: label, tenant, store. */
-function entryPrefix({ tenantId, storeId }: { tenantId: string; storeId: string }): Uint8Array {
-  const prefix = new Uint8Array(VES_LEAF_SEQUENCE_OFFSET);
-  prefix.set(DOMAIN.leaf);
-  prefix.set(parseUuid(tenantId)!, DOMAIN.leaf.length);
-  prefix.set(parseUuid(storeId)!, DOMAIN.leaf.length + 16);
-  return prefix;
+/** Tenant and store, `Uint8Array(32)`. */
+function tenantStoreOf({ tenantId, storeId }: { tenantId: string; storeId: string }): Uint8Array {
+  const bytes = new Uint8Array(32);
+  bytes.set(parseUuid(tenantId)!, 0);
+  bytes.set(parseUuid(storeId)!, 16);
+  return bytes;
 }
 
 function gap(

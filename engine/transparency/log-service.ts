@@ -1,5 +1,6 @@
 /** The service's Merkle logs as they are stored: heads, proofs, tiles, roots. Nothing here signs. */
 import type { Sha256Into } from '../log/index.js';
+import { type RowHashing, rowHashingOf } from '../protocol/index.js';
 import type { Sql } from '../store/connection.js';
 import { streamsMissingLogTiles } from '../store/log-tiles.js';
 import type { LogId } from './log-id.js';
@@ -50,8 +51,14 @@ export interface LogService {
   streamsToIntegrate(limit: number): Promise<LogId[]>;
 }
 
-export function createLogService({ sql, sha256 }: { sql: Sql; sha256: Sha256Into }): LogService {
-  const reader = createNodeReader(sha256);
+/** @param deps `hashing` hashes tiles and entries; by `sha256` if left out */
+export function createLogService(deps: {
+  readonly sql: Sql;
+  readonly sha256: Sha256Into;
+  readonly hashing?: RowHashing;
+}): LogService {
+  const { sql, sha256, hashing = rowHashingOf(sha256) } = deps;
+  const reader = createNodeReader(sha256, hashing);
   const proofs = createLogProofs(reader);
   const tiler = createTiler(reader, proofs);
   const notary = createNotarySource({ sql, sha256 });

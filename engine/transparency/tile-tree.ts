@@ -1,5 +1,6 @@
 /** A full tile together with all nodes above its hashes, so that each of them is hashed once however many proofs need it. */
-import { HASH_BYTES, type NodeHasher, TILE_WIDTH } from '../log/index.js';
+import { HASH_BYTES, TILE_WIDTH } from '../log/index.js';
+import type { RowHasher } from '../protocol/index.js';
 import type { TileKey } from './log-source.js';
 
 /** Nodes in a tile: 256 hashes, 128 nodes above them, ... and the root. */
@@ -15,12 +16,11 @@ export interface TileTree extends TileKey {
 export const leavesUnder = (level: number): number => TILE_WIDTH ** (level + 1);
 
 /** @param hashes the tile's 256 hashes, 8192 bytes */
-export function growTile({ level, index }: TileKey, hashes: Uint8Array, hashNode: NodeHasher): TileTree {
+export function growTile({ level, index }: TileKey, hashes: Uint8Array, hashPairs: RowHasher): TileTree {
   const nodes = new Uint8Array(TILE_TREE_BYTES);
   nodes.set(hashes);
-  // Whatever the level, the children of the next node are the next two nodes.
-  for (let child = 0, node = TILE_WIDTH; node < NODES; child += 2, node++)
-    hashNode(nodes, child * HASH_BYTES, nodes, (child + 1) * HASH_BYTES, nodes, node * HASH_BYTES);
+  for (let child = 0, width = TILE_WIDTH; width > 1; child += width, width /= 2)
+    hashPairs(nodes, child * HASH_BYTES, width / 2, nodes, (child + width) * HASH_BYTES);
   return { level, index, nodes };
 }
 

@@ -25,13 +25,14 @@ fs.mkdirSync('dist/cli', { recursive: true });
 for (const file of fs.readdirSync('cli')) fs.copyFileSync('cli/' + file, 'dist/cli/' + file.replace('.ts', '.js'));
 `;
 
-/** Stands in for the compiler of the WebAssembly module. */
+/** Stands in for the compiler of the WebAssembly modules. */
 const WASM_BUILDER = `
 import { mkdirSync, writeFileSync } from 'node:fs';
-for (const directory of ['engine/ed25519', 'dist/engine/ed25519']) {
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(directory + '/engine.wasm', '');
-}
+for (const engine of ['engine', 'dist/engine'])
+  for (const [room, file] of [['ed25519', 'engine.wasm'], ['sha256', 'rows.wasm']]) {
+    mkdirSync(engine + '/' + room, { recursive: true });
+    writeFileSync(engine + '/' + room + '/' + file, '');
+  }
 `;
 
 /** Stands in for npm: empties node_modules as `npm ci` does, fills it, and counts. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   buildVesTree,
   canonicalize,
-  createVesLeafHasher,
+  concatBytes,
   encodeHex,
   eventSigningHash,
   FIXED,
@@ -14,12 +14,14 @@ import {
   payloadPlainHash,
   portableSha256,
   proveVesInclusion,
+  rowHashingOf,
   type Sha256,
   signEd25519,
   treeRoot,
   verifyVesInclusion,
   vesCommitLockKey,
   vesLeaf,
+  vesLeafEntries,
   vesNode,
   vesPaddedLeafCount,
   vesPadLeaf,
@@ -73,14 +75,17 @@ describe('the worked example of five events', () => {
     const { fields, signingHash, signature } = workedEvent(n);
     expect(encodeHex(signingHash)).toBe(expected);
     expect(encodeHex(sha256(vesLeaf(fields, n, signingHash)))).toBe(leaves[n - 1]);
-    for (const hash of [undefined, hashInto]) {
-      const target = new Uint8Array(40);
-      const proof = new Uint8Array(7 + 96);
-      proof.set(signingHash, 7);
-      proof.set(signature, 7 + 32);
-      createVesLeafHasher(TENANT_STORE, hash)(BigInt(n), proof, 7, target, 5);
-      expect(encodeHex(target, 5, 37)).toBe(leaves[n - 1]);
-    }
+    const entries = vesLeafEntries(TENANT_STORE, n, concatBytes(signingHash, signature));
+    expect(encodeHex(sha256(entries))).toBe(leaves[n - 1]);
+  });
+
+  it('has the entries of successive events side by side', () => {
+    const events = [1, 2, 3, 4, 5].map(workedEvent);
+    const proofs = concatBytes(...events.flatMap(({ signingHash, signature }) => [signingHash, signature]));
+    const entries = vesLeafEntries(TENANT_STORE, 1, proofs);
+    const hashes = new Uint8Array(5 * 32);
+    rowHashingOf(hashInto)(new Uint8Array(0), 147)(entries, 0, 5, hashes, 0);
+    expect(encodeHex(hashes)).toBe(leaves.join(''));
   });
 
   it('has the published signature of event 1', () => {

@@ -1,4 +1,4 @@
-/** As much of the global WebAssembly as the engine needs; the compiler knows it only with the browser's library. */
+/** As much of the global WebAssembly as the modules need; the compiler knows it only with the browser's library. */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
