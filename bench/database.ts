@@ -1,7 +1,12 @@
 /** The embedded server of a running service, seen from outside. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectDatabase, type DatabaseTarget, type Sql } from '../engine/store/connection.js';
+import {
+  type ConnectOptions,
+  connectDatabase,
+  type DatabaseTarget,
+  type Sql,
+} from '../engine/store/connection.js';
 import { clusterPath, EMBEDDED_DATABASE, EMBEDDED_USER } from '../engine/store/embedded-postgres-cluster.js';
 
 /** Lines of `postmaster.pid`, counted from 0. */
@@ -45,5 +50,5 @@ export async function readSettings(sql: Sql): Promise<DatabaseSettings> {
   return settings;
 }
 
-export const openDatabase = (target: DatabaseTarget): Sql =>
-  connectDatabase(target, { max: 2, applicationName: 'bench' });
+export const openDatabase = (target: DatabaseTarget, options?: Partial<ConnectOptions>): Sql =>
+  connectDatabase(target, { max: 2, applicationName: 'bench', ...options });

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Histogram } from 'hdr-histogram-js';
+import { tuneHeap } from '../cli/tune-heap.js';
 import { createCommitmentService } from '../engine/commitments/index.js';
 import { createNodeHasher, verifyConsistency, verifyInclusion } from '../engine/log/index.js';
 import {
@@ -19,13 +20,14 @@ import {
   vesLeafEntries,
   vesPadLeaf,
 } from '../engine/protocol/index.js';
-import type { Sql } from '../engine/store/connection.js';
+import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
 import { readVesHead } from '../engine/store/heads.js';
 import { migrate } from '../engine/store/migrate.js';
 import { createLogService, type LogId, type LogService } from '../engine/transparency/index.js';
 import { createRandom } from '../loadtest/event-source.js';
 import { nativeSha256, sha256Into } from '../workers/native-crypto.js';
+import { PROOF_CONNECTIONS } from '../workers/proof-messages.js';
 import { openRowHashing } from '../workers/row-hashing.js';
 import { openDatabase } from './database.js';
 import { fillLog } from './fill-log.js';
@@ -80,11 +82,12 @@ export async function runProofs({ dataDir, events, say }: ProofsOptions): Promis
   report: ProofsReport;
   text: string;
 }> {
+  tuneHeap(); // as the service does
   const directory = join(dataDir, 'proofs');
   const open = () =>
     startEmbeddedPostgres({ dataDir: directory, sharedBuffers: SHARED_BUFFERS, log: () => {} });
   let server = await open();
-  let sql = openDatabase(server.target);
+  let sql = openAsWorkers(server.target);
   try {
     await migrate(sql, MIGRATIONS);
     await fillLog(sql, { tenantId: TENANT, storeId: STORE }, events, say);
@@ -96,7 +99,7 @@ export async function runProofs({ dataDir, events, say }: ProofsOptions): Promis
     await sql.end({ timeout: 1 });
     await server.stop();
     server = await open();
-    sql = openDatabase(server.target);
+    sql = openAsWorkers(server.target);
     const latencies = await measureLatencies(sql, events, REQUESTS);
     say('proofs: commitments');
     const commitments = reportOf(`commitment of ${LEAVES} events`, await measureCommitments(sql, events));
@@ -109,6 +112,10 @@ export async function runProofs({ dataDir, events, say }: ProofsOptions): Promis
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+/** As proof workers do. */
+const openAsWorkers = (target: DatabaseTarget): Sql =>
+  openDatabase(target, { max: PROOF_CONNECTIONS, genericPlans: true });
 
 const openLogs = (sql: Sql): LogService => createLogService({ sql, sha256: sha256Into, hashing });
 

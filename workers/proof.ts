@@ -28,6 +28,7 @@ const sql = connectDatabase(database, {
   ...session,
   max: PROOF_CONNECTIONS,
   applicationName: `${applicationName} proof ${threadId}`,
+  genericPlans: true,
 });
 const deps = { sql, sha256: sha256Into, hashing: openRowHashing() };
 const services: ProofServices = { logs: createLogService(deps), commitments: createCommitmentService(deps) };

@@ -42,6 +42,11 @@ export type ConnectOptions = SessionLimits & {
    * would send others in between, and they fail with COPY_IN_PROGRESS. Unset: true.
    */
   readonly pipelining?: boolean;
+  /**
+   * The server plans a statement once, not for every set of parameters. For pools whose statements find what they want by primary keys:
+   * planning them takes as long as carrying them out. Unset: false.
+   */
+  readonly genericPlans?: boolean;
   /** Server notices; unset: dropped. */
   readonly onNotice?: (notice: postgres.Notice) => void;
   /** A connection of the pool was closed, for whatever reason. */
@@ -85,6 +90,7 @@ export const connectDatabase = (target: DatabaseTarget, options: ConnectOptions)
       application_name: options.applicationName,
       TimeZone: 'UTC',
       DateStyle: 'ISO',
+      ...(options.genericPlans ? { plan_cache_mode: 'force_generic_plan' } : {}),
       ...serverTimeouts(options),
     },
   }) as unknown as Sql;
