@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [ed25519] [options]`: what the service does on this machine, and what it could
+ * `npm run bench -- [parts] [pipeline] [entity-index] [proofs] [trees] [tiles] [fsck] [streams] [fairness] [ed25519] [options]`: what the service does on this machine, and what it could
  * do. Without a name: parts and pipeline.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,12 +17,14 @@ import { runProofs } from './proofs.js';
 import { type BenchReport, type Ceiling, formatReport } from './report.js';
 import { runStreams, type StreamsReport } from './streams.js';
 import { runTiles } from './tiles.js';
+import { runTreesBench } from './trees.js';
 
-const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [tiles] [fsck] [streams] [fairness] [ed25519] [options]
+const USAGE = `usage: npm run bench -- [parts] [pipeline] [entity-index] [proofs] [trees] [tiles] [fsck] [streams] [fairness] [ed25519] [options]
 
   parts           CPU time of each part on its own, and the ceiling that follows from it
   pipeline        the whole service over HTTP, then a check of what it stored
   proofs          latency of Merkle proofs on a long stream, and building commitments
+  trees           hashing a commitment's tree: ours, node:crypto, hash-wasm, noble
   tiles           tiles per second from the cache, beside a plain node:http server
   fsck            events per second of fsck, with and without signatures
   streams         HTTP, WebSocket and gRPC side by side; fan-out, catch-up, idle connections
@@ -48,6 +50,7 @@ const PARTS = [
   'pipeline',
   'entity-index',
   'proofs',
+  'trees',
   'tiles',
   'fsck',
   'streams',
@@ -85,6 +88,7 @@ if (wanted.includes('entity-index')) {
 let broken = false;
 for (const [name, measure] of [
   ['proofs', () => runProofs({ dataDir, events: count('events', 1_000_000), say })],
+  ['trees', () => runTreesBench({ say })],
   ['tiles', () => runTiles({ dataDir, seconds: count('seconds'), say })],
   [
     'fsck',

@@ -1,8 +1,3 @@
-/**
- * How long proofs take on a long stream, as a proof worker makes them: reading, hashing and checking against the recorded roots,
- * each beside what one query of the database takes in the same run. And what a commitment of 10,000 events costs.
- */
-import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,28 +5,17 @@ import { build, type Histogram } from 'hdr-histogram-js';
 import { tuneHeap } from '../cli/tune-heap.js';
 import { createCommitmentService } from '../engine/commitments/index.js';
 import { createNodeHasher, verifyConsistency, verifyInclusion } from '../engine/log/index.js';
-import {
-  DOMAIN,
-  finishTree,
-  growVesTree,
-  treeRoot,
-  VES_LEAF_BYTES,
-  VES_LEAF_PROOF_BYTES,
-  vesLeafEntries,
-  vesPadLeaf,
-} from '../engine/protocol/index.js';
 import type { DatabaseTarget, Sql } from '../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../engine/store/embedded-postgres.js';
 import { readVesHead } from '../engine/store/heads.js';
 import { migrate } from '../engine/store/migrate.js';
 import { createLogService, type LogId, type LogService } from '../engine/transparency/index.js';
 import { createRandom } from '../loadtest/event-source.js';
-import { nativeSha256, sha256Into } from '../workers/native-crypto.js';
+import { sha256Into } from '../workers/native-crypto.js';
 import { PROOF_CONNECTIONS } from '../workers/proof-messages.js';
 import { openRowHashing } from '../workers/row-hashing.js';
 import { openDatabase } from './database.js';
 import { fillLog } from './fill-log.js';
-import { median } from './statistics.js';
 import { formatTable } from './table.js';
 
 export interface ProofsOptions {
@@ -56,8 +40,6 @@ export interface ProofsReport {
   readonly tiles: number;
   readonly tiles_per_second: number;
   readonly latencies: readonly LatencyReport[];
-  /** Milliseconds for a commitment's tree over {@link LEAVES} events that are in memory, median. */
-  readonly tree_ms: { readonly ours: number; readonly node_by_node: number };
 }
 
 const REQUESTS = 1_000;
@@ -67,7 +49,6 @@ const WARMUP = 200;
 const CHECK_EVERY = 10;
 const LEAVES = 10_000;
 const COMMITMENTS = 30;
-const TREE_ROUNDS = 15;
 const TILES_PER_STEP = 256;
 const SHARED_BUFFERS = 256 * 1024 ** 2;
 const TENANT = '00000000-0000-4000-8000-0000000000aa';
@@ -103,8 +84,7 @@ export async function runProofs({ dataDir, events, say }: ProofsOptions): Promis
     const latencies = await measureLatencies(sql, events, REQUESTS);
     say('proofs: commitments');
     const commitments = reportOf(`commitment of ${LEAVES} events`, await measureCommitments(sql, events));
-    say('proofs: trees');
-    const report = { events, ...tiles, latencies: [...latencies, commitments], tree_ms: measureTrees() };
+    const report = { events, ...tiles, latencies: [...latencies, commitments] };
     return { report, text: formatProofs(report) };
   } finally {
     await sql.end({ timeout: 1 });
@@ -201,49 +181,6 @@ async function measureCommitments(sql: Sql, events: number): Promise<Histogram> 
   return latencies;
 }
 
-/** Leaves and tree of a commitment, by our code and node by node with node:crypto's usual interface; both have the same root. */
-function measureTrees(): { ours: number; node_by_node: number } {
-  const tenantStore = new Uint8Array(32).fill(1);
-  const proofs = new Uint8Array(LEAVES * VES_LEAF_PROOF_BYTES);
-  for (let i = 0; i < proofs.length; i++) proofs[i] = (i * 2_654_435_761) >>> 24;
-  const digest = (...parts: Uint8Array[]): Uint8Array => {
-    const hash = createHash('sha256');
-    for (const part of parts) hash.update(part);
-    return hash.digest();
-  };
-
-  const ours = (): Uint8Array => {
-    const leaves = new Uint8Array(LEAVES * 32);
-    const entries = vesLeafEntries(tenantStore, 1, proofs);
-    hashing(new Uint8Array(0), VES_LEAF_BYTES)(entries, 0, LEAVES, leaves, 0);
-    return treeRoot(finishTree(growVesTree(leaves, sha256Into, hashing)));
-  };
-  const nodeByNode = (): Uint8Array => {
-    const number = Buffer.alloc(8);
-    let level = Array.from({ length: 2 ** Math.ceil(Math.log2(LEAVES)) }, (_, i) => {
-      if (i >= LEAVES) return vesPadLeaf(nativeSha256);
-      number.writeBigUInt64BE(BigInt(i + 1));
-      const proof = proofs.subarray(i * VES_LEAF_PROOF_BYTES, (i + 1) * VES_LEAF_PROOF_BYTES);
-      return digest(DOMAIN.leaf, tenantStore, number, proof);
-    });
-    while (level.length > 1)
-      level = Array.from({ length: level.length / 2 }, (_, i) =>
-        digest(DOMAIN.node, level[2 * i]!, level[2 * i + 1]!),
-      );
-    return level[0]!;
-  };
-  if (!Buffer.from(ours()).equals(nodeByNode())) throw new Error('the two trees have different roots');
-  const time = (run: () => unknown) =>
-    median(
-      Array.from({ length: TREE_ROUNDS }, () => {
-        const begin = performance.now();
-        run();
-        return performance.now() - begin;
-      }),
-    );
-  return { ours: round(time(ours)), node_by_node: round(time(nodeByNode)) };
-}
-
 /** Of microseconds. */
 const newHistogram = (): Histogram => build({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000 });
 
@@ -262,6 +199,4 @@ const formatProofs = (report: ProofsReport): string =>
   `cold: a new service for every request, and the database was started anew\n${formatTable(
     ['', 'requests', 'p50 ms', 'p99 ms', 'greatest'],
     report.latencies.map((row) => [row.name, row.requests, row.p50_ms, row.p99_ms, row.max_ms]),
-  )}` +
-  `Leaves and tree of a commitment of ${LEAVES} events in memory: ${report.tree_ms.ours} ms; ` +
-  `node by node with createHash: ${report.tree_ms.node_by_node} ms\n`;
+  )}`;
