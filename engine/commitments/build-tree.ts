@@ -5,8 +5,8 @@ import {
   growVesTree,
   legacyLeafInto,
   type MerkleLevels,
-  parseUuid,
   type RowHashing,
+  tenantStoreOf,
   VES_LEAF_BYTES,
   vesLeafEntries,
 } from '../protocol/index.js';
@@ -31,14 +31,6 @@ export type TreeSource = {
   readonly start: bigint;
   readonly end: bigint;
 };
-
-/** Tenant and store, `Uint8Array(32)`. */
-export function tenantStoreOf(stream: CommitmentStream): Uint8Array {
-  const bytes = new Uint8Array(32);
-  bytes.set(parseUuid(stream.tenantId)!, 0);
-  bytes.set(parseUuid(stream.storeId)!, 16);
-  return bytes;
-}
 
 /** The VES tree over the events `start..end`. @throws ServiceError SEQUENCE_GAP */
 export async function buildVesTreeOf(source: TreeSource): Promise<MerkleLevels> {

@@ -1,6 +1,11 @@
 /** The legacy state root: counts what is new, then hashes all counts. */
 import { createHash } from 'node:crypto';
-import { type EntityVersion, legacyStateEntryBytesMax, writeLegacyStateEntry } from '../protocol/index.js';
+import {
+  type EntityVersion,
+  legacyStateEntryBytesMax,
+  tenantStoreOf,
+  writeLegacyStateEntry,
+} from '../protocol/index.js';
 import { createBreather } from '../store/breather.js';
 import type { CommitmentStream } from '../store/commitment-rows.js';
 import type { Sql } from '../store/connection.js';
@@ -12,7 +17,6 @@ import {
   readStoreHeads,
   type StoreHeads,
 } from '../store/entity-counts.js';
-import { tenantStoreOf } from './build-tree.js';
 
 /** Events that are counted in one transaction: no lock is held for long. */
 const COUNT_EVENTS_MAX = 20_000n;

@@ -9,6 +9,7 @@ import {
   proveVesInclusion,
   type RowHashing,
   type Sha256,
+  tenantStoreOf,
   treeRoot,
   vesCommitLockKey,
   vesPaddedLeafCount,
@@ -28,7 +29,7 @@ import {
   type VesCommitment,
   vesCommitmentUpTo,
 } from '../store/ves-commitments.js';
-import { buildVesTreeOf, tenantStoreOf } from './build-tree.js';
+import { buildVesTreeOf } from './build-tree.js';
 import { findCommitment, type InclusionProof, inclusionOf, requireRoot } from './inclusion.js';
 import { judgeRange, requireRange } from './range.js';
 import type { Trees } from './trees.js';

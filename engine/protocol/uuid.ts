@@ -1,4 +1,4 @@
-import { encodeHex, HEX_VALUES } from './bytes.js';
+import { concatBytes, encodeHex, HEX_VALUES } from './bytes.js';
 
 /** The all-zero UUID. */
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
@@ -79,3 +79,7 @@ export function newUuidV7(nowMs: number, random: Uint8Array): Uint8Array {
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
   return bytes;
 }
+
+/** A stream's two UUIDs in bytes, side by side, as hashes take them: `Uint8Array(32)`. Both must be UUIDs. */
+export const tenantStoreOf = (stream: { readonly tenantId: string; readonly storeId: string }): Uint8Array =>
+  concatBytes(parseUuid(stream.tenantId)!, parseUuid(stream.storeId)!);

@@ -1,5 +1,5 @@
 import { ServiceError } from '../errors/index.js';
-import { parseUuid, VES_LEAF_BYTES, VES_LEAF_PROOF_BYTES, vesLeafEntries } from '../protocol/index.js';
+import { tenantStoreOf, VES_LEAF_BYTES, VES_LEAF_PROOF_BYTES, vesLeafEntries } from '../protocol/index.js';
 import type { Sql } from './connection.js';
 import { literal } from './id-text.js';
 
@@ -40,14 +40,6 @@ const viewsOf = (entries: Uint8Array): Uint8Array[] =>
   Array.from({ length: entries.length / VES_LEAF_BYTES }, (_, i) =>
     entries.subarray(i * VES_LEAF_BYTES, (i + 1) * VES_LEAF_BYTES),
   );
-
-/** Tenant and store, `Uint8Array(32)`. */
-function tenantStoreOf({ tenantId, storeId }: { tenantId: string; storeId: string }): Uint8Array {
-  const bytes = new Uint8Array(32);
-  bytes.set(parseUuid(tenantId)!, 0);
-  bytes.set(parseUuid(storeId)!, 16);
-  return bytes;
-}
 
 function gap(
   stream: { tenantId: string; storeId: string },

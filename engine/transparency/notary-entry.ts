@@ -1,5 +1,5 @@
 import { formatCheckpoint, notaryEntry, type Sha256Into } from '../log/index.js';
-import { concatBytes, parseUuid, vesStreamId } from '../protocol/index.js';
+import { tenantStoreOf, vesStreamId } from '../protocol/index.js';
 import type { NotaryEntryRow } from '../store/notary.js';
 
 /** A notary entry taken to its parts: the text of the stream's checkpoint and the log entry made from it. */
@@ -20,7 +20,7 @@ export function createNotaryEntryMaker(
     return hash;
   };
   return ({ tenantId, storeId, origin, treeSize, rootHash }) => {
-    const streamId = vesStreamId(concatBytes(parseUuid(tenantId)!, parseUuid(storeId)!), digest);
+    const streamId = vesStreamId(tenantStoreOf({ tenantId, storeId }), digest);
     const body = formatCheckpoint({ origin, size: treeSize, root: rootHash });
     return { body, entry: notaryEntry(streamId, body, sha256) };
   };

@@ -1,10 +1,9 @@
 /** VES commitments and proofs of inclusion in them, as `/api/v1/ves/commitments` and `/api/v1/ves/proofs/:sequence_number` give them. */
 import {
-  concatBytes,
   encodeHex,
   equalBytes,
-  parseUuid,
   portableSha256,
+  tenantStoreOf,
   verifyVesInclusion,
   vesPaddedLeafCount,
   vesStateRoot,
@@ -63,7 +62,7 @@ export function checkVesCommitment(findings: Findings, json: JsonObject): Commit
   const same = depth.every((value, i) => value === undefined || value === shape[i]);
   check(findings, 'depth and padding are those of a tree of so many leaves', same);
   const stateRoot = vesStateRoot({
-    streamId: vesStreamId(concatBytes(parseUuid(tenantId)!, parseUuid(storeId)!)),
+    streamId: vesStreamId(tenantStoreOf({ tenantId, storeId })),
     prevStateRoot,
     merkleRoot: root,
     sequenceStart: start,

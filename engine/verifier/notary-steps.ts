@@ -1,6 +1,6 @@
 /** Entries of the notary log: which stream's checkpoint one vouches for. Through them witnesses vouch for every stream. */
 import { type Checkpoint, notaryEntry, parseCheckpoint, parseNote } from '../log/index.js';
-import { concatBytes, encodeHex, encodeUtf8, equalBytes, parseUuid, vesStreamId } from '../protocol/index.js';
+import { encodeHex, encodeUtf8, equalBytes, tenantStoreOf, vesStreamId } from '../protocol/index.js';
 import { check, type Findings } from './findings.js';
 import { sha256Into } from './hashing.js';
 import { streamOfOrigin } from './log-entry.js';
@@ -32,8 +32,8 @@ export function readStreamCheckpoint(note: string): StreamCheckpoint | undefined
 
 /** The entry that the notary log has of a stream's checkpoint. */
 function notaryEntryOf({ body, checkpoint }: StreamCheckpoint): Uint8Array {
-  const { tenantId, storeId } = streamOfOrigin(checkpoint.origin)!; // streams only
-  return notaryEntry(vesStreamId(concatBytes(parseUuid(tenantId)!, parseUuid(storeId)!)), body, sha256Into);
+  const stream = streamOfOrigin(checkpoint.origin)!; // streams only
+  return notaryEntry(vesStreamId(tenantStoreOf(stream)), body, sha256Into);
 }
 
 /** The notary log of the service that a stream belongs to: `<base>/notary` for `<base>/<tenant>/<store>`. */
