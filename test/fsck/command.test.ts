@@ -57,7 +57,7 @@ test('checks the database of a running service, and of one that was stopped', as
     counts: { ves_events: 30, signatures: 0 },
   });
   const nobody = await fsck([...dir, '--tenant', agent.storeId]);
-  expect(nobody).toMatchObject({ code: 2, err: expect.stringContaining('no stream') });
+  expect(nobody).toMatchObject({ code: 2, out: '', err: expect.stringContaining('no stream') });
 });
 
 test('names a row that was changed by SQL, and ends with 1', async () => {
@@ -130,3 +130,12 @@ test('ends in order when it is interrupted', async () => {
   expect(interrupted.err).toBe('');
   expect(await fsck(['--data-dir', service.dataDir])).toMatchObject({ code: 0 }); // the directory was given back
 });
+
+test.each([[['--no-such-option']], [['--tenant', 'nobody']], [['--threads', '0']], [['unexpected']]])(
+  'a command line that is not understood is no verdict on a database: %j',
+  async (args) => {
+    const { code, out, err } = await fsck(args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain('error:');
+  },
+);
