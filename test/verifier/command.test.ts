@@ -225,6 +225,7 @@ describe('verify', () => {
     [['--root', 'zz'], '--root takes'],
     [['--witness', 'zz'], '--witness takes'],
     [['--witness', 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'], '--witness takes'],
+    [[0, 0].flatMap((i) => ['--witness', vkeyOf(witnesses[i]!)]), 'names a key twice'],
     [['--quorum', '1'], '--quorum takes'],
     [['--witness', vkeyOf(witnesses[0]!), '--quorum', '2'], '--quorum takes'],
     [['--witness', vkeyOf(witnesses[0]!), '--quorum', '0'], '--quorum takes'],
