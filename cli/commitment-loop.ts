@@ -32,7 +32,10 @@ export function startCommitmentLoop(
       try {
         const { more, failures } = await committer.tick();
         for (const { kind, stream, error } of failures)
-          log.warn({ err: error, kind, ...stream }, 'a stream could not be committed; it is tried again');
+          log.warn(
+            { err: error, kind, ...stream },
+            'a stream could not be committed; it is tried again after a pause',
+          );
         pauseMs = more && failures.length === 0 ? 0 : TICK_MS;
       } catch (error) {
         pauseMs = Math.min(PAUSE_MS_MAX, Math.max(TICK_MS, pauseMs) * 2);

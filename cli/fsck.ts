@@ -46,6 +46,8 @@ export function addFsckCommand(program: Command): void {
     .option('--deep', 'also sort all ids and count all rows, to find what a broken index hides', false)
     .option('--max-findings <count>', 'wrong rows to list', count, FINDINGS_MAX)
     .option('--json', 'the result as one JSON object', false)
+    // A mistyped option says nothing about the database.
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT.failed))
     .action(async (options: Options) => {
       process.exitCode = await fsck(options);
     });
@@ -61,14 +63,14 @@ async function fsck(options: Options): Promise<number> {
   process.once('SIGTERM', interrupt);
   try {
     const report = await check(options, interruption.signal);
+    if (report.complete && isEmptyChoice(options, report)) {
+      process.stderr.write('error: there is no stream of this tenant and store\n');
+      return EXIT.failed;
+    }
     process.stdout.write(
       options.json ? `${JSON.stringify(reportJson(report), null, 2)}\n` : formatReport(report),
     );
     if (!report.complete) return EXIT.interrupted;
-    if (isEmptyChoice(options, report)) {
-      process.stderr.write('error: there is no stream of this tenant and store\n');
-      return EXIT.failed;
-    }
     return report.total === 0 ? EXIT.clean : EXIT.wrong;
   } catch (error) {
     if (interruption.signal.aborted) return EXIT.interrupted;

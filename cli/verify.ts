@@ -37,9 +37,9 @@ const PROCESS: VerifyIo = {
 };
 
 const HELP = `
-Kinds of evidence are told apart by their content: events with receipts, ingest replies, .tlog-proof files, COSE receipts,
-checkpoints, consistency proofs, commitments and proofs of inclusion in them, directories of agents' keys. Several files are
-tied to each other where they belong together.
+Kinds of evidence are told apart by their content: events with and without receipts, ingest replies, .tlog-proof files,
+COSE receipts, checkpoints, consistency and inclusion proofs, commitments and proofs of inclusion in them, directories of
+agents' keys. Several files are tied to each other where they belong together.
 
 Exit code: 0 everything holds, 1 something does not, 2 something could not be judged (unreadable, or no key given).
 The network is used only for arguments that are URLs.`;

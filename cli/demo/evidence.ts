@@ -12,7 +12,7 @@ export interface EvidenceWish {
   readonly sequence: number;
   /** Head of the stream. */
   readonly head: number;
-  /** Emptied first. */
+  /** Made if it is missing. Files of an earlier run are removed, others stay. */
   readonly directory: string;
 }
 
@@ -36,8 +36,8 @@ const COMMITMENT_PAUSE_MS = 500;
 /** Fetches and writes everything. @throws Error when an answer is not what it should be */
 export async function gatherEvidence(wish: EvidenceWish): Promise<void> {
   const { tenantId, storeId, eventId, sequence, head, directory } = wish;
-  rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
+  for (const file of Object.values(EVIDENCE)) rmSync(join(directory, file), { force: true });
   const stream = `tenant_id=${tenantId}&store_id=${storeId}`;
   const save = (file: string, bytes: Uint8Array) => writeFileSync(join(directory, file), bytes);
 

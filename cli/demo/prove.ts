@@ -50,7 +50,7 @@ export async function proveOffline(wish: ProveWish): Promise<{ proofs: Proof[]; 
       ],
       expected: 0,
     },
-    { args: ['verify', file(EVIDENCE.commitmentProof), file(EVIDENCE.commitment)], expected: 0 },
+    { args: ['verify', file(EVIDENCE.commitmentProof), file(EVIDENCE.commitment), ...event], expected: 0 },
     { args: ['fsck', '--data-dir', wish.dataDir], expected: 0 },
   ];
   const proofs: Proof[] = [];

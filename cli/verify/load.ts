@@ -44,7 +44,7 @@ async function loadUrl(url: URL, apiKey: string | undefined): Promise<Loaded | P
       signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: apiKey === undefined ? {} : { authorization: `ApiKey ${apiKey}` },
     });
-    if (!response.ok) return { problem: `${url.host} answered ${response.status}` };
+    if (!response.ok) return { problem: `${url.host} answered ${response.status}${hintOf(response.status)}` };
     const bytes = await collect(response.body ?? []);
     return bytes === undefined ? TOO_LARGE : { bytes, url };
   } catch (error) {
@@ -52,6 +52,9 @@ async function loadUrl(url: URL, apiKey: string | undefined): Promise<Loaded | P
     return { problem: `${url.host} did not answer: ${cause instanceof Error ? cause.message : message}` };
   }
 }
+
+const hintOf = (status: number): string =>
+  status === 401 || status === 403 ? ': give credentials that may read it (--api-key)' : '';
 
 /** All bytes of a stream, `undefined` when there are too many; whatever was announced about their number does not count. */
 async function collect(

@@ -5,7 +5,7 @@ import {
   parseVerifierKey,
   type VerifierKey,
 } from '../../engine/log/index.js';
-import { checkPublicKey, decodeHex } from '../../engine/protocol/index.js';
+import { checkPublicKey, decodeHex, encodeHex } from '../../engine/protocol/index.js';
 
 /** As commander gives them. */
 export interface VerifyOptions {
@@ -42,6 +42,8 @@ export function parseOptions(options: VerifyOptions): ParsedOptions | Problem {
   if (!areRead(roots)) return { problem: '--root takes 64 hex digits' };
   if (!areRead(witnesses))
     return { problem: '--witness takes the verifier key of a witness: name+key id+base64 of type 4 and key' };
+  if (new Set(witnesses.map((witness) => encodeHex(witness!.publicKey))).size < witnesses.length)
+    return { problem: '--witness names a key twice: a witness counts once' };
   if (options.origin === '' || options.origin?.endsWith('/'))
     return { problem: '--origin takes an origin, without a slash at its end' };
   const quorum = options.quorum === undefined ? witnesses.length : Number(options.quorum);

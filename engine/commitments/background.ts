@@ -15,6 +15,11 @@ const STREAMS_PER_TICK = 2000;
 const DUE_PER_TICK = 100;
 /** Commitments that a stream with a backlog gets in one tick. */
 const RANGES_PER_STREAM = 8;
+/** A stream that cannot be committed is left alone for this long, then for twice as long up to the greatest pause. */
+const FAILED_PAUSE_MS = 5_000;
+const FAILED_PAUSE_MS_MAX = 300_000;
+/** Streams whose failures are remembered. */
+const FAILED_MAX = 10_000;
 
 const KINDS: readonly CommitmentKind[] = ['ves', 'legacy'];
 
@@ -24,7 +29,7 @@ export type BackgroundRound = {
   readonly events: number;
   /** Whether the next tick would find work without waiting: streams not looked at, or a backlog. */
   readonly more: boolean;
-  /** Streams that could not be committed, and why; they are tried again in a later tick. */
+  /** Streams that could not be committed, and why; they are tried again after a pause. */
   readonly failures: readonly { kind: CommitmentKind; stream: CommitmentStream; error: unknown }[];
 };
 
@@ -53,7 +58,15 @@ export function createBackgroundCommitter(deps: {
     ves: undefined,
     legacy: undefined,
   };
+  /** By kind and stream: when to try again, and how long that was put off. */
+  const failed = new Map<string, { readonly until: number; readonly pauseMs: number }>();
   let running: Promise<BackgroundRound> | undefined;
+
+  function putOff(key: string): void {
+    const pauseMs = Math.min(FAILED_PAUSE_MS_MAX, 2 * (failed.get(key)?.pauseMs ?? FAILED_PAUSE_MS / 2));
+    if (failed.size >= FAILED_MAX) failed.clear();
+    failed.set(key, { until: now() + pauseMs, pauseMs });
+  }
 
   async function round(): Promise<BackgroundRound> {
     const result = {
@@ -70,12 +83,16 @@ export function createBackgroundCommitter(deps: {
       if (next !== undefined) result.more = true;
       for (const { tenantId, storeId, ...state } of due) {
         const stream = { tenantId, storeId };
+        const key = `${kind} ${tenantId}/${storeId}`;
+        if ((failed.get(key)?.until ?? 0) > now()) continue;
         try {
           const done = await commitStream(kind, stream, state);
           result.commitments += done.commitments;
           result.events += done.events;
           if (done.more) result.more = true;
+          failed.delete(key);
         } catch (error) {
+          putOff(key);
           result.failures.push({ kind, stream, error });
         }
       }

@@ -57,7 +57,7 @@ export async function createCountedHeads(sql: Sql, stream: CommitmentStream): Pr
  * Counts the events behind `from` up to `to` in both streams, at least one. Inside a transaction that holds the lock of the heads.
  *
  * @throws ServiceError SEQUENCE_GAP when an event is missing (L1)
- * @throws Error when a row's check value does not fit it
+ * @throws Error when a row's check value does not fit it, or there are counts, but no heads that they are valid for
  */
 export async function countEvents(
   sql: Statements,
@@ -87,6 +87,9 @@ export async function countEvents(
   const added = rows.reduce((sum, row) => sum + row.added, 0n);
   if (added !== to.ves - from.ves + to.legacy - from.legacy) throw missing(stream, from, to, added);
   for (const row of rows) if (row.check !== null) requireSound(stream, row);
+  // Counts move together with the heads: without heads every event would be counted twice.
+  if (from.ves === 0n && from.legacy === 0n && rows.some(({ check }) => check !== null))
+    throw new Error(`commitment_entity_heads: the row of ${tenantId}/${storeId} is gone, its counts are not`);
   const counted = rows.map((row) => ({ ...row, version: row.version + row.added }));
   await sql`
     insert into commitment_entity_versions (tenant_id, store_id, entity_type, entity_id, version, row_check)

@@ -73,7 +73,7 @@ export async function findAdvancedStreams(
 
 const nameOf = ({ tenantId, storeId }: StreamName): StreamName => ({ tenantId, storeId });
 
-/** A stream's counter, the root recorded at its head, and the size last notarised, all from one snapshot. */
+/** A stream's counter, the root recorded at its head, and what was last notarised of it, all from one snapshot. */
 export interface StreamHead extends StreamName {
   readonly head: number;
   /** As stored in the counter. */
@@ -82,33 +82,48 @@ export interface StreamHead extends StreamName {
   readonly recordedRoot: Uint8Array | undefined;
   /** 0: never. */
   readonly notarisedSize: number;
+  /** Root in the notary's entry of that size, and in the receipt row that ends there; unset when there is none. */
+  readonly notarisedRoot: Uint8Array | undefined;
+  readonly rootThen: Uint8Array | undefined;
+}
+
+interface StreamHeadRow extends StreamName {
+  readonly head: bigint;
+  readonly frontier: Buffer;
+  readonly root: Buffer | null;
+  readonly notarised: bigint;
+  readonly notarisedRoot: Buffer | null;
+  readonly rootThen: Buffer | null;
 }
 
 /** Heads of streams in the order asked for. By primary keys; locks nothing, so that no ingest waits for the notary. */
 export async function readStreamHeads(sql: Sql, streams: readonly StreamName[]): Promise<StreamHead[]> {
   const tenants = literal(streams.map(({ tenantId }) => tenantId));
   const stores = literal(streams.map(({ storeId }) => storeId));
-  const rows = await sql<
-    (StreamName & { head: bigint; frontier: Buffer; root: Buffer | null; notarised: bigint })[]
-  >`
+  const rows = await sql<StreamHeadRow[]>`
     select c.tenant_id as "tenantId", c.store_id as "storeId", c.current_sequence as head, c.frontier,
-      r.root_hash as root, coalesce(e.tree_size, 0) as notarised
+      r.root_hash as root, coalesce(e.tree_size, 0) as notarised, e.root_hash as "notarisedRoot",
+      t.root_hash as "rootThen"
     from unnest(${tenants}::text::uuid[], ${stores}::text::uuid[]) with ordinality as s(tenant_id, store_id, n)
     join ves_sequence_counters c on c.tenant_id = s.tenant_id and c.store_id = s.store_id
     left join ves_sequencer_receipts r
       on r.tenant_id = c.tenant_id and r.store_id = c.store_id and r.last_sequence = c.current_sequence
     left join lateral (
-      select tree_size from notary_entries
+      select tree_size, root_hash from notary_entries
       where tenant_id = c.tenant_id and store_id = c.store_id order by tree_size desc limit 1
     ) e on true
+    left join ves_sequencer_receipts t
+      on t.tenant_id = c.tenant_id and t.store_id = c.store_id and t.last_sequence = e.tree_size
     order by s.n`;
-  return rows.map(({ tenantId, storeId, head, frontier, root, notarised }) => ({
+  return rows.map(({ tenantId, storeId, head, frontier, root, notarised, notarisedRoot, rootThen }) => ({
     tenantId,
     storeId,
     head: Number(head),
     frontier,
     recordedRoot: root ?? undefined,
     notarisedSize: Number(notarised),
+    notarisedRoot: notarisedRoot ?? undefined,
+    rootThen: rootThen ?? undefined,
   }));
 }
 

@@ -113,7 +113,7 @@ export function createTransparencyLoop(deps: {
         failures = 0;
       } catch (error) {
         failures++;
-        if (!signal.aborted) log('error', `${name} failed`, { cause: String(error), failures });
+        if (!signal.aborted) log('error', `${name} failed`, { cause: reasonOf(error), failures });
       }
       const pauseMs =
         failures === 0 ? everyMs : Math.min(PAUSE_MAX_MS, Math.max(everyMs, 100) * 2 ** failures);
@@ -136,4 +136,12 @@ export function createTransparencyLoop(deps: {
       await leadership?.release();
     },
   };
+}
+
+/** For the log: an error, and what was underneath it, which other threads send as the text of its stack. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause === undefined) return String(error);
+  const [underneath] = String(cause).split('\n', 1);
+  return `${error} (${underneath})`;
 }

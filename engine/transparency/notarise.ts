@@ -122,13 +122,18 @@ export function createNotarise(deps: {
     return appended ? { appended: entries.length, refused } : undefined;
   }
 
-  /** L5: a root is only vouched for if the stream's own writer recorded it, its frontier leads to it, and the stream has grown. */
+  /**
+   * L5: a root is only vouched for if the stream's own writer recorded it, its frontier leads to it, and the stream has grown from what
+   * was vouched for before: one that was rolled back and has grown past that size again has another root there.
+   */
   function judge(stream: StreamHead): { rootHash: Uint8Array } | { problem: string } {
-    const { head, notarisedSize, recordedRoot } = stream;
+    const { head, notarisedSize, notarisedRoot, rootThen, recordedRoot } = stream;
     if (head < notarisedSize)
       return {
         problem: `it has ${head} events, and its checkpoint of size ${notarisedSize} is in the notary log`,
       };
+    if (notarisedRoot !== undefined && !isRoot(rootThen, notarisedRoot))
+      return { problem: `its root at size ${notarisedSize} is not the one in the notary log` };
     if (!recordedRoot) return { problem: `no root is recorded at its head ${head}` };
     const frontier = decodeFrontier(head, stream.frontier);
     if (!frontier || !isRoot(recordedRoot, frontierRoot(frontier, hashNode, sha256)))

@@ -9,7 +9,7 @@ import {
 import { encodeHex, equalBytes, portableSha256 } from '../protocol/index.js';
 import { checkOrigin, checkWitnessedRoot } from './checkpoint-steps.js';
 import type { CheckedEvent } from './event-steps.js';
-import { check, type Findings, malformed, missing } from './findings.js';
+import { check, type Findings, malformed, missing, unproven } from './findings.js';
 import { entryHash, hashNode } from './hashing.js';
 import { checkStream } from './inclusion-steps.js';
 import { NO_SEQUENCER_KEY, nameOfKey, type SequencerKey, type Trust } from './trust.js';
@@ -50,6 +50,9 @@ export function checkCoseEvidence(
   checkWitnessedRoot(findings, { origin: receipt.origin, size, root }, trust);
 }
 
+/** RFC 9942 signs the root alone. A size is proven by a checkpoint only. */
+const SIZE = 'the size of the tree: the signature of a COSE receipt covers the root only';
+
 /** The root that the proof leads to from the event's entry. Only the right event leads to the signed one. */
 function includedRoot(
   findings: Findings,
@@ -71,6 +74,7 @@ function includedRoot(
   const root = rootOf(event);
   const detail = root && `event ${event.eventId}, leaf ${leafIndex} of ${size}, root ${encodeHex(root)}`;
   check(findings, "the path leads from the event's entry to a root", root !== undefined, detail);
+  unproven(findings, SIZE);
   return root;
 }
 
@@ -91,6 +95,7 @@ function consistentRoot(
     );
     return undefined;
   }
+  if (newer.size === undefined) unproven(findings, SIZE);
   const consistent = verifyConsistency(from, older.root, to, newer.root, hashes, hashNode);
   const what = 'the newer tree begins with the older one';
   return check(findings, what, consistent, `sizes ${from} and ${to}`) ? newer.root : undefined;

@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../log/index.js';
 import { parseInstant } from '../protocol/index.js';
-import { type CheckedEvent, checkEvent, checkSameEvent } from './event-steps.js';
+import { AGENT_SIGNED, type CheckedEvent, checkEvent, checkSameEvent } from './event-steps.js';
 import { isObject, type JsonObject, readCount } from './fields.js';
 import { check, type Findings, missing, unproven } from './findings.js';
 import { checkGroupReceipt } from './group-receipt-steps.js';
@@ -24,8 +24,7 @@ export function checkEventEvidence(
   const sequencedAt = sequencedAtOf(receipt) ?? readInstant(stated.sequenced_at);
   const event = checkEvent(findings, envelope, trust, sequencedAt);
   if (event === undefined) return undefined;
-  if (own !== undefined) checkSameEvent(findings, 'it is the given event', own, event);
-  else unproven(findings, 'that this is the event you mean: compare its id, or give your own copy (--event)');
+  checkOwn(findings, event, own);
   const receipted = isAbsent(receipt) ? undefined : checkReceipt(findings, receipt, event, trust);
   const leafIndex = isObject(group) ? readCount(group.leaf_index) : undefined;
   const sequence = receipted ?? (leafIndex === undefined ? undefined : leafIndex + 1);
@@ -37,6 +36,34 @@ export function checkEventEvidence(
   if (isAbsent(receipt) && isAbsent(group)) missing(findings, 'the reply has no receipt');
   if (isAbsent(group)) checkWitnessable(findings, trust);
   return isAbsent(group) ? undefined : checkGroupReceipt(findings, group, event, receipted, trust);
+}
+
+/**
+ * An event without any receipt: that it is well-formed and that its agent has signed it. Without a key of the agent it cannot be
+ * judged, since its hashes are nobody's word.
+ */
+export function checkSignedEvent(
+  findings: Findings,
+  envelope: unknown,
+  own: CheckedEvent | undefined,
+  trust: Trust,
+): void {
+  const sequencedAt = readInstant(isObject(envelope) ? envelope.sequenced_at : undefined);
+  const event = checkEvent(findings, envelope, trust, sequencedAt);
+  if (event === undefined) return;
+  checkOwn(findings, event, own);
+  if (!findings.steps.some(({ what }) => what === AGENT_SIGNED))
+    missing(findings, `no key of agent ${event.agentId} was given (--agent-key or --agent-keys)`);
+  checkWitnessable(findings, trust);
+  unproven(
+    findings,
+    'that the sequencer has ever taken the event, and its place in a stream: that takes a receipt',
+  );
+}
+
+function checkOwn(findings: Findings, event: CheckedEvent, own: CheckedEvent | undefined): void {
+  if (own !== undefined) checkSameEvent(findings, 'it is the given event', own, event);
+  else unproven(findings, 'that this is the event you mean: compare its id, or give your own copy (--event)');
 }
 
 /** An event receipt names no root: witnesses, if they are asked for, cannot vouch for it. */

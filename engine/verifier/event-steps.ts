@@ -59,7 +59,7 @@ export function checkEvent(
     checkPayload(findings, envelope);
   }
   checkAgentSignature(findings, event, trust, sequencedAtMicros);
-  unproven(findings, 'that what the event says is true: only that it was said, and its place in the stream');
+  unproven(findings, 'that what the event says is true: only that it was said');
   return event;
 }
 
@@ -116,7 +116,8 @@ function checkPayload(findings: Findings, envelope: VesEnvelope): void {
   }
 }
 
-const SIGNED = "the agent's key has signed the event";
+/** The step about an agent's signature; missing when no key of the agent is known. */
+export const AGENT_SIGNED = "the agent's key has signed the event";
 
 function checkAgentSignature(
   findings: Findings,
@@ -128,7 +129,7 @@ function checkAgentSignature(
   const { fixed, fixedOffset, agentKeyId } = envelope;
   const refusal = refuseSignatureScheme(envelope.signatureScheme);
   if (refusal !== undefined) {
-    check(findings, SIGNED, false, refusal);
+    check(findings, AGENT_SIGNED, false, refusal);
     return;
   }
   const at = fixedOffset + FIXED.agentSignature;
@@ -139,7 +140,7 @@ function checkAgentSignature(
     const key = directory.keys.get(agentKeyId);
     const good = key !== undefined && verifyStrict(signature, signingHash, key.publicKey);
     const detail = key === undefined ? `the directory has no key ${agentKeyId}` : `key ${agentKeyId}`;
-    if (check(findings, SIGNED, good, detail) && key !== undefined && sequencedAtMicros !== undefined) {
+    if (check(findings, AGENT_SIGNED, good, detail) && key !== undefined && sequencedAtMicros !== undefined) {
       const status = keyStatusAt(key.validity, sequencedAtMicros);
       const when = "by the sequencer's clock";
       const found = status === 'active' ? when : `it was ${status.replaceAll('_', ' ')}, ${when}`;
@@ -149,7 +150,7 @@ function checkAgentSignature(
   }
   if (trust.agentKeys.length > 0) {
     const good = trust.agentKeys.some((key) => verifyStrict(signature, signingHash, key));
-    check(findings, SIGNED, good, good ? undefined : 'none of the given keys has');
+    check(findings, AGENT_SIGNED, good, good ? undefined : 'none of the given keys has');
     unproven(findings, "that the agent's key was valid when it signed: only the bare key was given");
     return;
   }

@@ -5,6 +5,8 @@ import { isObject, type JsonObject } from './fields.js';
 export type Evidence =
   /** Reply of `GET /api/v1/ves/events/:event_id`. */
   | { readonly kind: 'event'; readonly reply: JsonObject }
+  /** An event as its agent signed it, without any receipt. */
+  | { readonly kind: 'signed-event'; readonly envelope: unknown }
   /** Reply of `POST /api/v1/ves/events/ingest`, with the events of its request as far as they are known. */
   | { readonly kind: 'ingest'; readonly reply: JsonObject; readonly events: readonly unknown[] }
   | { readonly kind: 'tlog-proof'; readonly text: string }
@@ -27,6 +29,7 @@ type JsonKind =
 /** Names of the kinds for people. */
 export const KIND_NAMES: Readonly<Record<Evidence['kind'], string>> = {
   event: 'event with receipt',
+  'signed-event': 'event without receipt',
   ingest: 'ingest reply with receipts',
   'tlog-proof': 'proof file of an entry',
   'cose-receipt': 'COSE receipt',
@@ -50,7 +53,7 @@ export function decodeText(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Tells what the bytes of a file are. A list of commitments is as many pieces of evidence. */
+/** Tells what the bytes of a file are. A list of commitments or events is as many pieces of evidence. */
 export function readEvidence(bytes: Uint8Array): Evidence[] | Problem {
   // COSE_Sign1: tag 18, array of four. Read as text it would be one letter of an extinct alphabet.
   if (bytes[0] === 0xd2 && bytes[1] === 0x84) return [{ kind: 'cose-receipt', bytes }];
@@ -59,7 +62,7 @@ export function readEvidence(bytes: Uint8Array): Evidence[] | Problem {
   if (text.startsWith('c2sp.org/tlog-proof@')) return [{ kind: 'tlog-proof', text }];
   if (/^\s*[{[]/.test(text)) return readJson(text);
   if (text.includes('\n\n— ') || !('problem' in parseNote(text))) return [{ kind: 'checkpoint', note: text }];
-  return { problem: 'It is none of the kinds of evidence that can be verified' };
+  return { problem: 'It is none of the kinds of evidence that can be verified (verify --help names them)' };
 }
 
 function readJson(text: string): Evidence[] | Problem {
@@ -70,9 +73,10 @@ function readJson(text: string): Evidence[] | Problem {
     return { problem: `It is not valid JSON: ${(error as Error).message}` };
   }
   if (!isObject(json)) return { problem: 'It is JSON, but not an object' };
-  const { commitments } = json;
-  if (!Array.isArray(commitments)) return classify(json);
-  const all = commitments.map((each: unknown) => (isObject(each) ? classify(each) : NOTHING));
+  const list = 'receipts' in json ? undefined : [json.commitments, json.events].find(Array.isArray);
+  if (list === undefined) return classify(json);
+  if (list.length === 0) return { problem: 'Its list is empty' };
+  const all = list.map((each: unknown) => (isObject(each) ? classify(each) : NOTHING));
   const bad = all.find((each) => 'problem' in each);
   return bad ?? (all as Evidence[][]).flat();
 }
@@ -94,8 +98,12 @@ function classify(json: JsonObject): Evidence[] | Problem {
   if (has('from', 'to', 'hashes')) return [{ kind: 'consistency', proof: json, notes: [] }];
   if (has('directorySignature')) return [{ kind: 'agent-keys', json }];
   if (has('public_keys')) return { problem: "It lists the sequencer's keys: give it with --keys" };
-  if (has('envelope') || has('ves_version', 'event_id'))
-    return { problem: 'It is an event without a receipt: give it with --event' };
+  if (has('envelope')) return [{ kind: 'signed-event', envelope: json.envelope }];
+  if (has('ves_version', 'event_id')) return [{ kind: 'signed-event', envelope: json }];
+  if (has('payload_hash', 'event_id'))
+    return {
+      problem: 'It is an event of the older stream, which nobody signs: give it with --event, beside a proof',
+    };
   if (has('error')) return { problem: `It is an error of the server: ${JSON.stringify(json.error)}` };
   return NOTHING;
 }

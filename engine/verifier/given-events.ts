@@ -15,7 +15,7 @@ export type GivenEvent =
   | { readonly stream: 'ves'; readonly envelope: JsonObject; readonly event: CheckedEvent }
   | { readonly stream: 'legacy'; readonly event: LegacyEnvelope };
 
-/** Reads an event, a request with `events`, such a request with its reply, or a reply with an `envelope`. */
+/** Reads an event, a request or a page with `events`, such a request with its reply, or a reply with an `envelope`. */
 export function readGivenEvents(text: string): GivenEvent[] | Problem {
   let json: unknown;
   try {
@@ -28,7 +28,8 @@ export function readGivenEvents(text: string): GivenEvent[] | Problem {
   const holder = isObject(json.request) ? json.request : json;
   const list = Array.isArray(holder.events) ? holder.events : [json.envelope ?? json];
   const events: GivenEvent[] = [];
-  for (const envelope of list as unknown[]) {
+  for (const item of list as unknown[]) {
+    const envelope = isObject(item) && 'envelope' in item ? item.envelope : item;
     const event = readEvent(envelope);
     if ('problem' in event) return event;
     events.push({ stream: 'ves', envelope: envelope as JsonObject, event });

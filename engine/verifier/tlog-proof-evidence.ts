@@ -1,5 +1,5 @@
 import { type Checkpoint, parseTlogProof, type TlogProof } from '../log/index.js';
-import { equalBytes } from '../protocol/index.js';
+import { encodeHex, equalBytes } from '../protocol/index.js';
 import { checkCheckpoint } from './checkpoint-steps.js';
 import type { CheckedEvent } from './event-steps.js';
 import { check, type Findings, malformed, missing, unproven } from './findings.js';
@@ -77,5 +77,6 @@ function checkEntry(
     return;
   }
   const same = events.find((event) => equalBytes(event.entry(sequence), bytes));
-  check(findings, 'the entry is that of the given event', same !== undefined, same?.eventId);
+  const signed = `it holds the signing hash ${encodeHex(entry.signingHash)}`;
+  check(findings, 'the entry is that of the given event', same !== undefined, same?.eventId ?? signed);
 }

@@ -15,8 +15,8 @@ import {
   VES_COMMITMENT,
 } from './commitment-evidence.js';
 import { checkCoseEvidence, type KnownRoot } from './cose-evidence.js';
-import { checkEventEvidence } from './event-evidence.js';
-import { readEvent } from './event-steps.js';
+import { checkEventEvidence, checkSignedEvent } from './event-evidence.js';
+import { type CheckedEvent, readEvent } from './event-steps.js';
 import { type Evidence, KIND_NAMES } from './evidence.js';
 import { createFindings, type Findings, type Step, type Verdict, verdictOf } from './findings.js';
 import type { GivenEvent } from './given-events.js';
@@ -163,9 +163,12 @@ function verifyOne(
   const events = ties.ves.map(({ event }) => event);
   switch (evidence.kind) {
     case 'event': {
-      const same = events.find((event) => isAbout(evidence.reply, event.eventId));
-      return one(checkEventEvidence(findings, evidence.reply, same ?? events[0], trust));
+      const own = ownCopy(evidence.reply.envelope, events);
+      return one(checkEventEvidence(findings, evidence.reply, own, trust));
     }
+    case 'signed-event':
+      checkSignedEvent(findings, evidence.envelope, ownCopy(evidence.envelope, events), trust);
+      return [];
     case 'ingest':
       return checkIngestEvidence(findings, evidence.reply, envelopesById(evidence.events, ties), trust);
     case 'tlog-proof':
@@ -208,9 +211,11 @@ function verifyOne(
   }
 }
 
-function isAbout(reply: Readonly<Record<string, unknown>>, eventId: string): boolean {
-  const event = readEvent(reply.envelope);
-  return !('problem' in event) && event.eventId === eventId;
+/** Which of the given events an event has to be: the one with its id, else the first one, which it is not then. */
+function ownCopy(envelope: unknown, given: readonly CheckedEvent[]): CheckedEvent | undefined {
+  const event = readEvent(envelope);
+  const same = 'problem' in event ? undefined : given.find(({ eventId }) => eventId === event.eventId);
+  return same ?? given[0];
 }
 
 /** Envelopes by event id: those of the request, and those given besides, which the user vouches for and which therefore win. */

@@ -43,7 +43,7 @@ const streamOf = (auth: AuthContext, tenantId: string, storeId: string): Commitm
 
 /** The range that a body asks to commit, of a stream that the caller may write. */
 export function commitRangeOf(exchange: Exchange): { stream: CommitmentStream; start: bigint; end: bigint } {
-  const body = parseBody(RangeBody, exchange);
+  const body = parseBody(RangeBody, exchange, 'snake_case');
   const stream = streamOf(exchange.auth, body.tenantId, body.storeId);
   // A large range takes a while; it goes on when nobody waits any more.
   exchange.timeoutMessage =

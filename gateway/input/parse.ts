@@ -30,25 +30,55 @@ export function parseQuery<Schema extends z.ZodType>(schema: Schema, exchange: E
   throw new ServiceError('INVALID_FIELD_VALUE', `${name} must be ${issue.message}`);
 }
 
+/** How a route's members are written in its documentation. */
+export type Spelling = 'camelCase' | 'snake_case';
+
 /**
  * Parses the JSON body; call it before the first `await`. Member names may be camelCase or snake_case: `tenant_id` is read as
- * `tenantId`. Absent and null members are the same; unknown ones are ignored.
+ * `tenantId`. Absent and null members are the same; unknown ones are ignored. Errors name a member as the client wrote it, one that
+ * is not there in the route's own spelling.
  *
  * @throws ServiceError INVALID_REQUEST_BODY (not JSON), INVALID_REQUEST_SHAPE (member missing or of the wrong type),
  * INVALID_FIELD_VALUE
  */
-export function parseBody<Schema extends z.ZodType>(schema: Schema, exchange: Exchange): z.output<Schema> {
+export function parseBody<Schema extends z.ZodType>(
+  schema: Schema,
+  exchange: Exchange,
+  spelling: Spelling = 'camelCase',
+): z.output<Schema> {
   const value = readJson(exchange.body);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ServiceError('INVALID_REQUEST_SHAPE', 'The body must be a JSON object');
   const result = schema.safeParse(camelized(value));
   if (result.success) return result.data;
   const issue = result.error.issues[0] as Issue;
-  const name = nameOf(issue);
+  const name = nameOf({ ...issue, path: asWritten(issue.path, value, spelling) });
   if (issue.code === 'invalid_type')
     throw new ServiceError('INVALID_REQUEST_SHAPE', `${name} must be ${issue.message}`);
   throw new ServiceError('INVALID_FIELD_VALUE', `${name} must be ${issue.message}`);
 }
+
+/** A path through the camelCase form of a body, in the names of the body itself. */
+function asWritten(path: readonly PropertyKey[], body: object, spelling: Spelling): PropertyKey[] {
+  let at: unknown = body;
+  return path.map((part) => {
+    const members: object = typeof at === 'object' && at !== null ? at : {};
+    const written =
+      part in members
+        ? part
+        : (Object.keys(members).find((name) => camelName(name) === part) ?? spelled(part, spelling));
+    at = (members as Record<PropertyKey, unknown>)[written];
+    return written;
+  });
+}
+
+const camelName = (name: string): string =>
+  name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+const spelled = (part: PropertyKey, spelling: Spelling): PropertyKey =>
+  typeof part === 'string' && spelling === 'snake_case'
+    ? part.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    : part;
 
 function readJson(body: Uint8Array): unknown {
   try {
@@ -71,7 +101,7 @@ function readJson(body: Uint8Array): unknown {
 export function camelized(value: object, depth = 0): Record<string, unknown> {
   const result: Record<string, unknown> = Object.create(null);
   for (const [name, member] of Object.entries(value)) {
-    const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    const camel = camelName(name);
     if (member === null || (camel !== name && camel in value)) continue;
     const isObject = typeof member === 'object' && !Array.isArray(member);
     result[camel] = isObject && depth < NESTING_MAX ? camelized(member, depth + 1) : member;

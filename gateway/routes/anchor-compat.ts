@@ -68,7 +68,7 @@ async function anchored(
 ): Promise<Reply> {
   requireBootstrap(exchange);
   const batchId = batchIdOf(exchange);
-  const { chainTxHash, chainId, blockNumber } = parseBody(AnchoredBody, exchange);
+  const { chainTxHash, chainId, blockNumber } = parseBody(AnchoredBody, exchange, 'snake_case');
   const anchor = {
     txHash: chainTxHash,
     chainId,

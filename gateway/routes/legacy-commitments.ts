@@ -90,7 +90,7 @@ export const legacyCommitmentRoutes = ({
 /** Arithmetic only: whether anybody ever committed to the root is not looked at. */
 function verify(exchange: Exchange): Reply {
   requireReader(exchange);
-  const { leafHash, eventsRoot, proofPath, leafIndex } = parseBody(LegacyProofBody, exchange);
+  const { leafHash, eventsRoot, proofPath, leafIndex } = parseBody(LegacyProofBody, exchange, 'snake_case');
   return json({
     valid: verifyLegacyInclusion(leafHash, leafIndex, proofPath, eventsRoot),
     leaf_hash: encodeHex(leafHash),

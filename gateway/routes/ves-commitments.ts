@@ -84,7 +84,7 @@ export const vesCommitmentRoutes = ({
 /** Arithmetic only: whether anybody ever committed to the root is not looked at. */
 function verify(exchange: Exchange): Reply {
   requireReader(exchange);
-  const { leafHash, merkleRoot, proofPath, leafIndex } = parseBody(VesProofBody, exchange);
+  const { leafHash, merkleRoot, proofPath, leafIndex } = parseBody(VesProofBody, exchange, 'snake_case');
   return json({
     valid: verifyVesInclusion(leafHash, leafIndex, proofPath, merkleRoot),
     leaf_hash: encodeHex(leafHash),

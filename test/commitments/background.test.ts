@@ -201,3 +201,25 @@ test('a stream that cannot be committed does not keep the others from it', async
   expect(round.failures[0]!.error).toMatchObject({ code: 'SEQUENCE_GAP' });
   expect(await ranges(sound)).toEqual([[1, 10]]);
 });
+
+test('a stream that cannot be committed is tried again after a pause, which grows', async () => {
+  const broken = freshStream();
+  await appendVes(c.sql, broken, 5);
+  await c.sql`update ves_sequence_counters set current_sequence = 12
+    where tenant_id = ${broken.tenantId} and store_id = ${broken.storeId}`;
+  let now = Date.now();
+  const background = committer({ now: () => now });
+  const tries = async () =>
+    (await background.tick()).failures.filter(({ stream }) => stream.tenantId === broken.tenantId).length;
+  expect([await tries(), await tries()]).toEqual([1, 0]);
+  now += 5000;
+  expect([await tries(), await tries()]).toEqual([1, 0]);
+  now += 5000;
+  expect(await tries()).toBe(0);
+  await c.sql`update ves_sequence_counters set current_sequence = 5
+    where tenant_id = ${broken.tenantId} and store_id = ${broken.storeId}`;
+  await appendVes(c.sql, broken, 5);
+  now += 5000;
+  expect(await tries()).toBe(0);
+  expect(await ranges(broken)).toEqual([[1, 10]]);
+});

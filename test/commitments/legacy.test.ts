@@ -230,3 +230,14 @@ test('a count that was changed by hand goes into no state root', async () => {
   await c.sql`update commitment_entity_heads set legacy_head = 5 where tenant_id = ${stream.tenantId}`;
   expect((await refusalOf(c.service.commitLegacy(stream, 11n, 20n)))[1]).toContain('commitment_entity_heads');
 });
+
+test('counts whose heads are lost are not counted once more', async () => {
+  const stream = await streamOf(20);
+  await c.service.commitLegacy(stream, 1n, 10n);
+  await c.sql`delete from commitment_entity_heads where tenant_id = ${stream.tenantId}`;
+  expect((await refusalOf(c.service.commitLegacy(stream, 11n, 20n)))[1]).toContain('is gone');
+  await c.sql`delete from commitment_entity_versions where tenant_id = ${stream.tenantId}`;
+  const good = await c.service.commitLegacy(stream, 11n, 20n);
+  const [first] = await c.service.listLegacy(stream, { after: 0n, limit: 1, anchored: true });
+  expect(good.newStateRoot).toEqual(first!.newStateRoot); // the same 20 events are counted
+});

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,14 +32,15 @@ test('agents, a replayer and a forger push while the service is killed and comes
 }, 110_000);
 
 test("one event's evidence is verified without the service, and fsck finds a byte changed by SQL", async () => {
-  const directory = join(mkdtempSync(join(tmpdir(), 'prove-')), 'evidence');
+  const directory = mkdtempSync(join(tmpdir(), 'prove-'));
+  for (const name of ['event.cose', 'notes.txt']) writeFileSync(join(directory, name), 'was here before');
   const { code, out } = await runDemo('--json', '--prove', directory, '--seconds', '2', '--agents', '2');
   const result = JSON.parse(out) as DemoResult;
   expect(result.faults).toEqual([]);
   expect(code).toBe(0);
   expect(result.proofs?.map(({ ok }) => ok)).toEqual(Array(7).fill(true));
   expect(readdirSync(directory)).toEqual(
-    expect.arrayContaining(['event.tlog-proof', 'event.cose', 'event.json']),
+    expect.arrayContaining(['event.tlog-proof', 'event.cose', 'event.json', 'notes.txt']),
   );
 }, 110_000);
 

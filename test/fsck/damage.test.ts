@@ -73,6 +73,14 @@ describe('missing rows', () => {
     expect(told(await removing('commitment_entity_versions', `entity_id = 'versioned-1'`))).toEqual([
       'commitment_entity_versions entity_type "order", entity_id "versioned-1": entity-count',
     ]);
+    expect(told(await removing('commitment_entity_heads', 'true'))).toEqual([
+      'commitment_entity_heads the store: entity-count',
+    ]);
+  });
+
+  test('of the last commitment are not noticed: nothing else says that there was one', async () => {
+    expect((await removing('ves_commitments', 'sequence_start = 7')).total).toBe(0);
+    expect((await removing('commitments', 'sequence_start = 5')).total).toBe(0);
   });
 
   test('of tiles and entity versions are none: they are derived', async () => {

@@ -211,8 +211,10 @@ describe.each([
     expect(said(await verify({ ...proof, proof_path: path(65) }))).toEqual([
       400,
       'INVALID_FIELD_VALUE',
-      'proofPath must be a list of at most 64 hashes',
+      'proof_path must be a list of at most 64 hashes',
     ]);
+    const list = { ...proof, proof_path: undefined, proofPath: [proof.leaf_hash, 'zz'] };
+    expect(said(await verify(list))[2]).toBe('proofPath[1] must be 32 bytes as hexadecimal text');
     expect((await verify({ ...proof, leaf_hash: 'abcd' })).status).toBe(400);
     expect((await verify({ ...proof, proof_path: ['zz'] })).status).toBe(400);
     expect((await verify({ ...proof, leaf_index: -1 })).status).toBe(400);
@@ -220,6 +222,17 @@ describe.each([
     const administrator = await g.apiKey({ canRead: false, canWrite: false, canAdmin: true });
     const asked = await g.call('POST', `/api/v1/${kind}proofs/verify`, { body: proof, key: administrator });
     expect(asked.body.valid).toBe(true);
+  });
+
+  test('errors name the members of a body as it spells them', async () => {
+    const ask = async (body: object) =>
+      (await g.call('POST', `/api/v1/${kind}commitments`, { body })).body.message;
+    const number = 'must be a whole number from 0 to 9007199254740991';
+    const ids = { tenant_id: TENANT, store_id: STORE };
+    expect(await ask({})).toBe('tenant_id must be a UUID');
+    expect(await ask({ ...ids, sequence_start: 'x' })).toBe(`sequence_start ${number}`);
+    expect(await ask({ ...ids, sequenceStart: 'x' })).toBe(`sequenceStart ${number}`);
+    expect(await ask({ ...ids, sequence_start: 1 })).toBe(`sequence_end ${number}`);
   });
 
   test("others' commitments are answered like ones that do not exist", async () => {

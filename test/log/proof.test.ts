@@ -83,7 +83,7 @@ describe('proofs by the recursive definition of RFC 9162', () => {
         if (!verifyInclusion(tree.leaves[index]!, index, size, proof, tree.root(size), hashNode))
           expect.fail(`leaf ${index} of ${size} does not verify`);
       }
-  });
+  }, 120_000); // half a million proofs
 
   test('consistency, for every pair of sizes up to 200 and every size up to 1025 with sizes around powers of two', () => {
     const edges = sizes.filter((size) => [0, 1, 2].includes(distanceToPowerOfTwo(size)));

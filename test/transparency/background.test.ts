@@ -152,6 +152,20 @@ test('a lost database connection is logged and survived', async () => {
   for (const { message } of lines) expect(message).toMatch(/failed$/);
 });
 
+test('what was underneath a failure is logged with it', async () => {
+  const failing = (logs: LogService): LogService => ({
+    ...logs,
+    streamsToIntegrate: async () => {
+      throw new ServiceError('INTERNAL_ERROR', undefined, {
+        cause: 'Error: the disk is gone\n    at read (disk.js)',
+      });
+    },
+  });
+  const { lines } = run({ logs: failing });
+  await until('the line', async () => lines.length > 0);
+  expect(JSON.stringify(lines[0])).toContain('ServiceError: Internal server error (Error: the disk is gone)');
+});
+
 test('several processes without a leader write one history', async () => {
   const streams = await Promise.all(Array.from({ length: 5 }, () => fillStream(sql, 1)));
   const processes = [run(), run(), run()];

@@ -276,6 +276,27 @@ describe('a damaged database', () => {
     expect(refused[0]!.problem).toContain(`its checkpoint of size ${stream.size} is in the notary log`);
   });
 
+  test('so is one that has grown past its notarised size again with other events', async () => {
+    const [stream] = (await streams(1)) as [FilledStream];
+    const { notary, turn } = startNotary(sql);
+    await growStream(sql, stream, 5);
+    await turn();
+    const notarised = stream.size;
+    const problem = `its root at size ${notarised} is not the one in the notary log`;
+    await growStream(sql, stream, 5);
+    const roots = await sql`select root_hash from ves_sequencer_receipts where last_sequence = ${notarised}`;
+    const setRoot = (root: Uint8Array) =>
+      tamper(
+        sql,
+        (tx) => tx`update ves_sequencer_receipts set root_hash = ${root} where last_sequence = ${notarised}`,
+      );
+    await setRoot(new Uint8Array(32));
+    const { appended, refused } = await notary.notarise(10);
+    expect([appended, refused[0]!.problem]).toEqual([0, problem]);
+    await setRoot(roots[0]!.root_hash);
+    expect((await notary.notarise(10)).appended).toBe(1);
+  });
+
   test('nothing is appended to a notary log whose edge is not the recorded one', async () => {
     const [stream] = (await streams(1)) as [FilledStream];
     const { notary, turn } = startNotary(sql);

@@ -93,7 +93,7 @@ describe('verify', () => {
         ✓ the entry stands in the checkpoint's tree (leaf 1 of 5)
         What this does not prove:
         - that the agent's key was valid when it signed: only the bare key was given
-        - that what the event says is true: only that it was said, and its place in the stream
+        - that what the event says is true: only that it was said
         - that this is the event you mean: compare its id, or give your own copy (--event)
         - when it was sequenced and by which instance: the signature does not cover sequencedAt and sequencerId
         - that nobody was shown another event under this number: compare checkpoints, best those that witnesses cosigned
@@ -126,6 +126,7 @@ describe('verify', () => {
     ],
     ['a proof in a commitment', [files.vesProof]],
     ['a directory of keys', [files.directory]],
+    ['an event without receipt, with its agent', [files.event, '--agent-key', hexOf(agent)]],
     ['an event under a directory of keys', [files.reply, '--agent-keys', files.directory]],
     [
       'an event, its proof, and the notary’s proof of its checkpoint',
@@ -224,6 +225,7 @@ describe('verify', () => {
     [['--root', 'zz'], '--root takes'],
     [['--witness', 'zz'], '--witness takes'],
     [['--witness', 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'], '--witness takes'],
+    [[0, 0].flatMap((i) => ['--witness', vkeyOf(witnesses[i]!)]), 'names a key twice'],
     [['--quorum', '1'], '--quorum takes'],
     [['--witness', vkeyOf(witnesses[0]!), '--quorum', '2'], '--quorum takes'],
     [['--witness', vkeyOf(witnesses[0]!), '--quorum', '0'], '--quorum takes'],
@@ -261,6 +263,7 @@ describe('verify with URLs', () => {
     server = createServer((request, response) => {
       asked.push(`${request.url} ${request.headers.authorization ?? 'without key'}`);
       if (request.url === '/moved') return response.writeHead(302, { location: '/event' }).end();
+      if (request.url === '/denied') return response.writeHead(401).end();
       const reply = replies[request.url!];
       if (reply === undefined) return response.writeHead(404).end();
       response.end(bytesOf(reply));
@@ -311,12 +314,14 @@ describe('verify with URLs', () => {
       `${base}/moved`,
       `${base}/absent`,
       `${base}/large`,
+      `${base}/denied`,
       'http://127.0.0.1:1/',
     );
     expect(code).toBe(2);
     for (const text of [
       'unexpected redirect',
-      'answered 404',
+      'answered 404\n',
+      'answered 401: give credentials that may read it (--api-key)',
       'larger than 16 MB',
       '127.0.0.1:1 did not answer',
     ])

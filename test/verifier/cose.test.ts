@@ -28,6 +28,19 @@ describe('a COSE receipt of inclusion', () => {
     ]);
   });
 
+  test('does not prove the size of the tree: another size may have a path of the same shape', () => {
+    const other = { ...own, trust: { origin: BASE } };
+    const encoded = Buffer.from(coseInclusionOf(2));
+    const proof = encoded.indexOf(Buffer.of(0x83, 5, 1));
+    expect(proof).toBeGreaterThan(0);
+    encoded[proof + 1] = 6;
+    const report = verifyOne(encoded, other);
+    expect(report.verdict).toBe('valid');
+    expect(report.doesNotProve).toContain(
+      'the size of the tree: the signature of a COSE receipt covers the root only',
+    );
+  });
+
   test('finds its event among several', () => {
     const all = events.map(({ envelope }) => envelope);
     expect(verifyOne(coseInclusionOf(4), { events: all }).verdict).toBe('valid');

@@ -265,3 +265,43 @@ describe("an agent's signature", () => {
     );
   });
 });
+
+describe('an event without a receipt', () => {
+  const { envelope } = events[1]!;
+
+  test('is valid when its agent has signed it, and proves nothing about the sequencer', () => {
+    const report = verifyOne(envelope, { trust: { agentKeys: [agent.publicKey] } });
+    expect([report.kind, report.verdict]).toEqual(['event without receipt', 'valid']);
+    expect(holds(report)).toEqual([
+      'the payload has the hash that was signed',
+      "the agent's key has signed the event",
+    ]);
+    expect(report.doesNotProve.join()).toContain('that takes a receipt');
+  });
+
+  test('cannot be judged without a key of its agent', () => {
+    const report = verifyOne(envelope);
+    expect([report.verdict, report.missing]).toEqual([
+      'unjudged',
+      [`no key of agent ${AGENT} was given (--agent-key or --agent-keys)`],
+    ]);
+  });
+
+  test('is not valid under another key, nor with anything changed that is signed', () => {
+    const trusted = { trust: { agentKeys: [agent.publicKey] } };
+    expect(verifyOne(envelope, { trust: { agentKeys: [stranger.publicKey] } }).verdict).toBe('invalid');
+    for (const { path, changed } of mutations(envelope)) {
+      // A member that tells what the file is may be gone: then it is no evidence.
+      if (/^\/-(ves_version|event_id|envelope)$/.test(path)) continue;
+      expect(verifyOne(changed, trusted).verdict, path).toBe('invalid');
+    }
+  });
+
+  test('has to be the given one', () => {
+    const trusted = { trust: { agentKeys: [agent.publicKey] } };
+    expect(verifyOne(envelope, { ...trusted, events: [envelope] }).verdict).toBe('valid');
+    expect(failures(verifyOne(envelope, { ...trusted, events: [events[2]!.envelope] }))).toEqual([
+      'it is the given event',
+    ]);
+  });
+});

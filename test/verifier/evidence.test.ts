@@ -9,6 +9,7 @@ import {
   coseConsistencyOf,
   coseInclusionOf,
   directory,
+  eventId,
   events,
   inclusionReplyOf,
   ingestReply,
@@ -65,6 +66,10 @@ describe('evidence', () => {
     ['a legacy proof', { events_root: '', proof_path: [] }, ['legacy-proof']],
     ['a legacy commitment', { events_root: '', new_state_root: '' }, ['legacy-commitment']],
     ['a directory of keys', directory(), ['agent-keys']],
+    ['an event', events[0]!.envelope, ['signed-event']],
+    ['a reply without receipts', { envelope: events[0]!.envelope }, ['signed-event']],
+    ['a request', ingestRequest(), ['signed-event', 'signed-event', 'signed-event']],
+    ['a page of a stream', { events: events.slice(0, 2), count: 2 }, ['signed-event', 'signed-event']],
   ])('is told apart by its content: %s', (_, content, kinds) => {
     expect(kindsOf(content)).toEqual(kinds);
   });
@@ -81,8 +86,8 @@ describe('evidence', () => {
     ['[]', 'not an object'],
     [{}, 'none of the kinds'],
     [wellKnown, '--keys'],
-    [events[0]!.envelope, '--event'],
-    [{ status: 'sequenced', envelope: events[0]!.envelope }, '--event'],
+    [{ event_id: eventId(1), payload_hash: '' }, '--event'],
+    [{ commitments: [] }, 'empty'],
     [{ error: { code: 'EVENT_NOT_FOUND' } }, 'EVENT_NOT_FOUND'],
     [{ commitments: [7] }, 'none of the kinds'],
     [{ request: {}, reply: {} }, 'no list of events'],

@@ -47,7 +47,9 @@ describe('a proof file of a stream', () => {
 
   test('belongs to the given event, or does not', () => {
     expect(holds(verifyOne(tlogProofOf(2), own))).toContain('the entry is that of the given event');
-    expect(failures(verifyOne(tlogProofOf(3), own))).toEqual(['the entry is that of the given event']);
+    expect(failures(verifyOne(tlogProofOf(3), own))).toEqual([
+      `the entry is that of the given event: it holds the signing hash ${Buffer.from(entryOf(3)).toString('hex', 51, 83)}`,
+    ]);
   });
 
   test('without its entry takes the given event', () => {
