@@ -6,7 +6,17 @@ import { findCycle, type Import, importsIn, ROOT, readImports, sourcesOf } from 
 const FOLDERS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'console', 'bench', 'loadtest'];
 
 /** The engine's rooms that are not a capability. All other folders below engine/ are capabilities. */
-const FOUNDATIONS = ['protocol', 'log', 'errors', 'config', 'sequencer', 'store', 'wire', 'ed25519', 'sha256'];
+const FOUNDATIONS = [
+  'protocol',
+  'log',
+  'errors',
+  'config',
+  'sequencer',
+  'store',
+  'wire',
+  'ed25519',
+  'sha256',
+];
 
 /** Room of a file: `engine/<room>` or the top folder. */
 const roomOf = (file: string): string => {
