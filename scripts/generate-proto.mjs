@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { clearField, create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as wkt from '@bufbuild/protobuf/wkt';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
@@ -53,7 +53,8 @@ function describe(name) {
   const file = fromBinary(FileDescriptorProtoSchema, bytes);
   file.name = name;
   file.syntax = 'proto3';
-  file.edition = 0;
+  // protoc and the libraries built on it take no descriptor of proto3 that names an edition, not even 0.
+  clearField(file, FileDescriptorProtoSchema.field.edition);
   for (const service of file.service)
     for (const method of service.method) {
       const { resolvedRequestType, resolvedResponseType } = parsed.lookupService(`${wanted}.${service.name}`)
