@@ -19,6 +19,8 @@ export interface Sender {
   readonly address?: (() => string) | undefined;
   /** What a signature may cover. Unset: the request carries none. */
   readonly signed?: SignedRequest | undefined;
+  /** Who they were found to be when the request came; set when its credentials are looked at again while its answer goes on. */
+  readonly before?: AuthContext | undefined;
 }
 
 /** Decides who is calling. */
@@ -41,11 +43,12 @@ export interface Authenticator {
 /** One authenticator of several validators: the first that knows the kind of the credentials decides, and no other is asked after it. */
 export function createAuthenticator(config: Config['auth'], sql: Sql, onTrouble: OnTrouble): Authenticator {
   const { apiKeyCacheTtlMs: ttlMs, signatureWindowSecs: windowSecs } = config;
+  const signatures = createSignatureValidator(sql, { windowSecs, ttlMs, onTrouble });
   const validators: readonly Validator[] = [
     createBootstrapValidator(config.bootstrapAdminApiKey),
     createApiKeyValidator(sql, { ttlMs, onTrouble }),
     createTokenValidator(config.tokens, onTrouble),
-    createSignatureValidator(sql, { windowSecs, ttlMs, onTrouble }),
+    signatures,
   ];
   const adminAddresses =
     config.adminAddresses === undefined ? undefined : createAddressList(config.adminAddresses);
@@ -57,7 +60,7 @@ export function createAuthenticator(config: Config['auth'], sql: Sql, onTrouble:
     sender: Sender,
   ) => AuthContext | Promise<AuthContext>;
 
-  const check: Check = (authorization, apiKey, required, { signed }) => {
+  const check: Check = (authorization, apiKey, required, { signed, before }) => {
     const credentials = readCredentials(authorization, apiKey, signed);
     if (credentials.kind === 'missing') {
       if (!required) return ANONYMOUS_CONTEXT;
@@ -65,6 +68,8 @@ export function createAuthenticator(config: Config['auth'], sql: Sql, onTrouble:
     }
     if (credentials.kind === 'api-key' && credentials.key.length > KEY_LENGTH_MAX)
       throw new ServiceError('INVALID_API_KEY');
+    // A signature counts once and for a short time: of what goes on, only the key it was made with is looked at again.
+    if (credentials.kind === 'signature' && before !== undefined) return signatures.again!(before);
     for (const validator of validators) {
       const verdict = validator.validate(credentials);
       if (verdict !== undefined) return verdict;

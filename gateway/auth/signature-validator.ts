@@ -5,6 +5,7 @@ import {
   type SigningKeyName,
   verifyRequestSignature,
 } from '../../engine/access/index.js';
+import { ServiceError } from '../../engine/errors/index.js';
 import { type AgentKeyRow, findAgentKeys } from '../../engine/keys/agent-keys.js';
 import { keyStatusAt } from '../../engine/protocol/index.js';
 import { openChangeFeed } from '../../engine/store/change-feed.js';
@@ -16,10 +17,14 @@ import { type OnTrouble, unavailable, type Validator } from './validator.js';
 /** Nonces remembered: of one tenant, and of all. */
 const NONCES = { ownerMax: 100_000, totalMax: 1_000_000 };
 
+const KEY_GONE = 'The key that signed this request is no longer valid; sign with another one';
+
 interface SigningAgent {
   readonly key: KeyObject;
   readonly row: AgentKeyRow;
   readonly auth: AuthContext;
+  /** In the cache. */
+  readonly name: string;
 }
 
 /**
@@ -44,6 +49,9 @@ export function createSignatureValidator(
       options.onTrouble(error, 'cannot listen for changes of agents’ keys; cached ones are trusted briefly'),
   });
 
+  /** Keys of the requests that were accepted, for those whose answers go on. */
+  const names = new WeakMap<AuthContext, string>();
+
   const ifValid = (agent: SigningAgent | undefined): SigningAgent | undefined =>
     agent && keyStatusAt(agent.row, Date.now() * 1000) === 'active' ? agent : undefined;
 
@@ -64,7 +72,20 @@ export function createSignatureValidator(
           return found instanceof Promise ? found.then(keyOf, unavailable) : keyOf(found);
         },
       });
-      return verdict instanceof Promise ? verdict.then(() => agent!.auth) : agent!.auth;
+      const accepted = (): AuthContext => {
+        names.set(agent!.auth, agent!.name);
+        return agent!.auth;
+      };
+      return verdict instanceof Promise ? verdict.then(accepted) : accepted();
+    },
+    again(auth) {
+      const name = names.get(auth);
+      const judge = (found: SigningAgent | undefined): AuthContext => {
+        if (ifValid(found) === undefined) throw new ServiceError('INVALID_REQUEST_SIGNATURE', KEY_GONE);
+        return auth;
+      };
+      const found = name === undefined ? undefined : cache.get(name);
+      return found instanceof Promise ? found.then(judge, unavailable) : judge(found);
     },
     close: feed.close,
   };
@@ -81,6 +102,7 @@ async function loadAgent(sql: Sql, name: string): Promise<SigningAgent | undefin
   // What its API keys are limited to, the agent's signed requests are limited to as well.
   const rateLimit = (await findAgentDetails(sql, { tenantId, agentId }))?.rateLimit ?? null;
   return {
+    name,
     row,
     key: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
     auth: authContext({

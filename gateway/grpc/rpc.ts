@@ -15,6 +15,7 @@ import type { Outlet } from './outlet.js';
 
 /** A call under way. */
 export interface Call {
+  /** As they are now: those of streams are looked at again while they last. */
   readonly auth: AuthContext;
   readonly requestId: string;
   /** Milliseconds since the epoch; streams have one only if the client set it. */
@@ -27,6 +28,8 @@ export interface Call {
   readonly lane: number;
   /** Counts something against the credential's limit. @throws ServiceError RATE_LIMIT_EXCEEDED */
   count(): void;
+  /** What has to hold for the credentials as long as the stream lasts; what `check` throws ends it. */
+  guard(check: (auth: AuthContext) => void): void;
   /** Sends the headers of the answer, so that the client knows that the stream has begun. */
   begin(metadata: Metadata): void;
   /** Pings the connection in this interval while the call lasts. */

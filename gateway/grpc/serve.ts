@@ -10,6 +10,7 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import { ServiceError } from '../../engine/errors/index.js';
+import { keepChecking } from '../auth/check-again.js';
 import { ANONYMOUS_CONTEXT, type AuthContext } from '../auth/context.js';
 import { databaseOverloaded } from '../limits/database-load.js';
 import type { TraceSpan } from '../telemetry/tracing.js';
@@ -91,6 +92,7 @@ async function serveStream(
   const running = begin(context, surface, Number.POSITIVE_INFINITY);
   const out = createOutlet(surface, slowConsumerMs);
   let read = 0;
+  let stopChecking = (): void => {};
   running.streamed = () => ({ messagesIn: read, messagesOut: out.written });
   try {
     const call = await admit(context, surface, running);
@@ -105,7 +107,10 @@ async function serveStream(
             out,
           )
         : rpc.run((surface as unknown as { request: Buffer }).request, call, out);
-    await Promise.race([work, out.stalled, cancelled]);
+    const refused = new Promise<never>((_, reject) => {
+      if (context.access !== 'public') stopChecking = keepChecking(call.again, call.reconsider, reject);
+    });
+    await Promise.race([work, out.stalled, cancelled, refused]);
     if (!call.signal.aborted) surface.end();
     running.end(call.signal.aborted ? status.CANCELLED : status.OK);
   } catch (error) {
@@ -115,6 +120,7 @@ async function serveStream(
     // Trailers queue behind what the client has not read. A client that takes neither loses the call.
     setTimeout(() => resetStream(surface), slowConsumerMs).unref();
   } finally {
+    stopChecking();
     out.close();
   }
 }
@@ -190,12 +196,22 @@ function deadlineOf(surface: Surface): number {
 }
 
 /** Load, credentials, permission, rate. */
-async function admit({ deps, access }: Context, surface: Surface, running: Running): Promise<Call> {
+async function admit({ deps, access }: Context, surface: Surface, running: Running): Promise<AdmittedCall> {
   if (NEEDS_DATABASE[access] && deps.isOverloaded?.()) throw databaseOverloaded();
-  const auth = await authenticate(deps, surface, access);
+  let auth = await authenticate(deps, surface, access);
   requireAccess(auth, access);
-  const call: Call = {
-    auth,
+  const guards = [(found: AuthContext) => requireAccess(found, access)];
+  const call: AdmittedCall = {
+    get auth() {
+      return auth;
+    },
+    guard: (check) => void guards.push(check),
+    again: () => authenticate(deps, surface, access),
+    reconsider(found) {
+      if (found === auth) return;
+      for (const check of guards) check(found);
+      auth = found;
+    },
     requestId: running.requestId,
     deadlineMs: running.deadlineMs,
     signal: running.signal,
@@ -216,6 +232,13 @@ async function admit({ deps, access }: Context, surface: Surface, running: Runni
   if (running.signal.aborted) leave?.();
   else running.leave = leave;
   return call;
+}
+
+interface AdmittedCall extends Call {
+  /** Its credentials as they are now. */
+  again(): Promise<AuthContext>;
+  /** Goes on with them. @throws what a guard throws */
+  reconsider(auth: AuthContext): void;
 }
 
 async function authenticate(deps: GrpcDeps, surface: Surface, access: Access): Promise<AuthContext> {

@@ -6,6 +6,7 @@ import { checkText, formatUuid, parseInstant, parseUuid } from '../../engine/pro
 import type { AuthContext } from '../auth/context.js';
 import { requireStream } from '../auth/scopes.js';
 import { renderTimestamp } from '../render/timestamp.js';
+import type { Call } from './rpc.js';
 
 /** A (tenant, store) that the caller reaches. */
 export interface StreamRef {
@@ -26,6 +27,13 @@ export function streamOf(auth: AuthContext, request: { tenantId: string; storeId
   const storeId = uuidOf(request.storeId, 'store_id');
   requireStream(auth, tenantId, storeId);
   return { tenantId, storeId };
+}
+
+/** The same for a stream of answers: the credentials have to reach it as long as it lasts. */
+export function followedStream(call: Call, request: { tenantId: string; storeId: string }): StreamRef {
+  const stream = streamOf(call.auth, request);
+  call.guard((auth) => requireStream(auth, stream.tenantId, stream.storeId));
+  return stream;
 }
 
 /** Tenant and store as 32 bytes, as keys of entities are made of them. */
@@ -53,7 +61,7 @@ const LIST_MAX = 100;
 /** A list of a filter. @throws ServiceError INVALID_FIELD_VALUE */
 export function listOf(values: readonly string[], name: string, read: (text: string) => string): string[] {
   if (values.length > LIST_MAX)
-    throw new ServiceError('INVALID_FIELD_VALUE', `${name} may have ${LIST_MAX} values`);
+    throw new ServiceError('INVALID_FIELD_VALUE', `${name} may have at most ${LIST_MAX} values`);
   return values.map(read);
 }
 

@@ -26,6 +26,8 @@ export interface Exchange {
   /** Raw path parameters in the order of the path. */
   readonly params: readonly string[];
   auth: AuthContext;
+  /** Its credentials looked at again, for answers that go on. Throws or rejects when they count no more. */
+  again: () => AuthContext | Promise<AuthContext>;
   /** Valid only until the handler returns: it may be a view on the socket's memory. */
   body: Uint8Array;
   phase: ExchangePhase;
@@ -118,6 +120,7 @@ export function openExchange(
     route: parts.route,
     params: parts.params,
     auth: ANONYMOUS_CONTEXT,
+    again: () => exchange.auth,
     body: NO_BODY,
     phase: 'receiving',
     serial: ++serial,

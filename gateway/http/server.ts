@@ -214,12 +214,17 @@ export function createServer(options: ServerOptions): HttpServer {
       if (scope !== 'authenticated' && scope !== 'optional') requirePermission(auth, scope);
       return true;
     };
-    const auth = options.authenticate(authorization, apiKey, scope !== 'optional', {
-      address: exchange.remoteAddress,
-      signed: isSigned(exchange.head)
-        ? signedRequest(exchange.head, exchange.route?.body !== undefined)
-        : undefined,
-    });
+    const signed = isSigned(exchange.head)
+      ? signedRequest(exchange.head, exchange.route?.body !== undefined)
+      : undefined;
+    const authenticate = (before?: AuthContext) =>
+      options.authenticate(authorization, apiKey, scope !== 'optional', {
+        address: exchange.remoteAddress,
+        signed,
+        before,
+      });
+    exchange.again = () => authenticate(exchange.auth);
+    const auth = authenticate();
     return auth instanceof Promise ? auth.then(admitWith) : admitWith(auth);
   }
 

@@ -1,8 +1,9 @@
 /** `GET /api/v1/ves/events/stream`: a stream as it grows, as JSON lines or as server-sent events. */
 import { z } from 'zod';
-import { ServiceError } from '../../engine/errors/index.js';
+import { ServiceError, toServiceError } from '../../engine/errors/index.js';
 import type { Subscription, SubscriptionHub } from '../../engine/subscriptions/index.js';
-import { requireStream } from '../auth/scopes.js';
+import { keepChecking } from '../auth/check-again.js';
+import { requirePermission, requireStream } from '../auth/scopes.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Route } from '../http/router.js';
 import { eventFilterOf } from '../input/event-filter.js';
@@ -54,8 +55,17 @@ function follow({ hub, heartbeatMs, slowConsumerMs }: EventStreamDeps, exchange:
 
   let subscription: Subscription | undefined;
   const heartbeat = setInterval(beat, Math.min(heartbeatMs, slowConsumerMs));
+  const stopChecking = keepChecking(
+    exchange.again,
+    (auth) => {
+      requirePermission(auth, 'read');
+      requireStream(auth, stream.tenantId, stream.storeId);
+    },
+    (thrown) => end(toServiceError(thrown)),
+  );
   const leave = () => {
     clearInterval(heartbeat);
+    stopChecking();
     subscription?.close();
   };
   const reply = exchange.stream(
@@ -72,6 +82,11 @@ function follow({ hub, heartbeatMs, slowConsumerMs }: EventStreamDeps, exchange:
       reply.write(writer.heartbeat(subscription!.cursor, subscription!.head));
   }
 
+  function end(error: ServiceError): void {
+    leave();
+    reply.end(writer.error(error, subscription!.cursor));
+  }
+
   subscription = hub.subscribe(
     { stream, after, filter, format: 'json' },
     {
@@ -85,10 +100,7 @@ function follow({ hub, heartbeatMs, slowConsumerMs }: EventStreamDeps, exchange:
         leave();
         reply.end();
       },
-      end(error) {
-        leave();
-        reply.end(writer.error(error, subscription!.cursor));
-      },
+      end,
     },
   );
 }

@@ -5,7 +5,7 @@
  *   greeting → checking (credentials are looked up) → open → over
  */
 import type { WebSocket } from 'uWebSockets.js';
-import { ServiceError, toServiceError } from '../../engine/errors/index.js';
+import { ServiceError } from '../../engine/errors/index.js';
 import {
   CLOSE,
   type ClientFrame,
@@ -20,6 +20,7 @@ import {
   WIRE_VERSION,
   WireError,
 } from '../../engine/wire/index.js';
+import { checkAgain, RECHECK_MS } from '../auth/check-again.js';
 import type { AuthContext } from '../auth/context.js';
 import { requirePermission } from '../auth/scopes.js';
 import { WS_ACCESS } from './access.js';
@@ -31,8 +32,6 @@ import { type Closing, closingOf, endedFrame, errorFrame, malformed, withCode } 
 
 /** A connection that has not said hello after this is closed. */
 const HELLO_TIMEOUT_MS = 10_000;
-/** How often the credentials of a connection are looked at again. */
-const RECHECK_MS = 5000;
 
 /** What the upgrade knows about a client. */
 export interface Visitor {
@@ -240,23 +239,13 @@ export function createConnection(
   }
 
   function recheck(): void {
-    const refused = (thrown: unknown) => {
-      // Whoever cannot be checked at present stays; whoever is not known any more goes.
-      if (toServiceError(thrown).code !== 'SERVICE_UNAVAILABLE') fail(thrown);
-    };
     const known = (found: AuthContext) => {
       if (phase !== 'open' || found === auth) return;
-      if (found.tenant !== auth.tenant) return fail(new ServiceError('INVALID_API_KEY'));
+      if (found.tenant !== auth.tenant) throw new ServiceError('INVALID_API_KEY');
       auth = found;
       subscriptions.recheck(found);
     };
-    try {
-      const found = authenticate();
-      if (found instanceof Promise) found.then(known, refused);
-      else known(found);
-    } catch (error) {
-      refused(error);
-    }
+    checkAgain(authenticate, known, fail);
   }
 
   function startDrain(): void {

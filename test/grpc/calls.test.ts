@@ -1,4 +1,4 @@
-import { type DescMethod, type DescService, fromBinary } from '@bufbuild/protobuf';
+import { type DescMethod, type DescService, fromBinary, isFieldSet } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -567,14 +567,21 @@ describe('health and reflection', () => {
       'stateset.sequencer.v2.KeyManagement',
       'stateset.sequencer.v2.Sequencer',
     ]);
+    const files = (response: typeof list) =>
+      (response.value as reflection.FileDescriptorResponse).fileDescriptorProto;
     const names = (response: typeof list) =>
-      (response.value as reflection.FileDescriptorResponse).fileDescriptorProto.map(
-        (bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name,
-      );
+      files(response).map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name);
     expect(
       names(await ask({ case: 'fileContainingSymbol', value: 'stateset.sequencer.v2.Sequencer.Push' })),
     ).toEqual(['sequencer_v2.proto', 'google/protobuf/timestamp.proto', 'google/protobuf/empty.proto']);
     expect(names(await ask({ case: 'fileByFilename', value: 'sequencer.proto' }))[0]).toBe('sequencer.proto');
+    // descriptor.proto: an edition belongs to `syntax = "editions"` alone; libraries that check descriptors refuse it elsewhere.
+    for (const name of ['sequencer.proto', 'sequencer_v2.proto', 'grpc/health/v1/health.proto'])
+      for (const bytes of files(await ask({ case: 'fileByFilename', value: name }))) {
+        const file = fromBinary(FileDescriptorProtoSchema, bytes);
+        expect(file.syntax).toBe('proto3');
+        expect(isFieldSet(file, FileDescriptorProtoSchema.field.edition)).toBe(false);
+      }
     expect((await ask({ case: 'fileByFilename', value: 'x' })).case).toBe('errorResponse');
     expect(
       (

@@ -87,6 +87,30 @@ describe('StreamEvents', () => {
     expect(await refused.ended).toMatchObject({ status: status.INVALID_ARGUMENT });
   });
 
+  test('ends with its place when its credentials do, and so does a SyncStream', async () => {
+    const agent = await grpc.agent();
+    const key = await grpc.apiKey({ tenantId: agent.tenantId });
+    await send(agent, 3);
+    const reader = grpc.client({ key });
+    const stream = reader.stream(streamEvents, { ...place(agent), includeHistory: true });
+    await stream.until(3);
+    const sync = reader.bidi(syncStream);
+    sync.send({ message: { case: 'heartbeat', value: {} } });
+    await sync.until(1);
+    const narrowed = grpc.client({
+      key: await grpc.apiKey({ tenantId: agent.tenantId, agentId: agent.agentId }),
+    });
+    const narrow = narrowed.stream(streamEvents, place(agent));
+    await narrow.headers;
+    await grpc.sql`update api_keys set active = false where tenant_id = ${agent.tenantId} and agent_id is null`;
+    await grpc.sql`update api_keys set can_read = false where agent_id = ${agent.agentId}`;
+    const failure = (await stream.ended)!;
+    expect(failure).toMatchObject({ status: status.UNAUTHENTICATED, code: 'INVALID_API_KEY' });
+    expect(failure.trailers.get('x-resume-sequence')).toEqual(['4']);
+    expect(await sync.ended).toMatchObject({ status: status.UNAUTHENTICATED });
+    expect(await narrow.ended).toMatchObject({ status: status.PERMISSION_DENIED });
+  }, 20_000);
+
   test('a client that does not read is cut and told where to go on', async () => {
     const agent = await grpc.agent();
     const payload = { text: 'x'.repeat(20_000) };

@@ -3,7 +3,7 @@ import { type LegacyEventRow, readLegacyEvents } from '../../../engine/store/leg
 import { v1 } from '../../../engine/wire-proto/index.js';
 import type { GrpcDeps } from '../deps.js';
 import { type Call, serverStream, writeMessage } from '../rpc.js';
-import { optionalText, sequenceOf, streamOf } from '../values.js';
+import { followedStream, optionalText, sequenceOf } from '../values.js';
 import { sequencedEvent } from './messages.js';
 
 const PAGE_EVENTS_MAX = 1000;
@@ -15,7 +15,7 @@ const PAGE_BYTES_MAX = 3 * 1024 * 1024;
 /** Pages to the head of a legacy stream; then, if asked to, whatever comes within the wait. */
 export const pullRpc = ({ sql, hub }: GrpcDeps) =>
   serverStream(v1.PullRequestSchema, async (request, call, out) => {
-    const stream = streamOf(call.auth, request);
+    const stream = followedStream(call, request);
     const wanted = matcherOf(request);
     const size = Math.min(Math.max(request.batchSize, 1), PAGE_EVENTS_MAX);
     const waitMs = Math.min(request.waitTimeoutMs || WAIT_MS_DEFAULT, WAIT_MS_MAX);

@@ -9,7 +9,7 @@ import { readVesHead } from '../../../engine/store/heads.js';
 import { v2 } from '../../../engine/wire-proto/index.js';
 import type { GrpcDeps } from '../deps.js';
 import { serverStream } from '../rpc.js';
-import { listOf, type StreamRef, sequenceOf, streamOf, textOf, uuidOf } from '../values.js';
+import { followedStream, listOf, type StreamRef, sequenceOf, textOf, uuidOf } from '../values.js';
 import { follow } from './follow.js';
 
 const HEARTBEAT_MS_MIN = 1000;
@@ -18,7 +18,7 @@ const HEARTBEAT_MS_MAX = 600_000;
 /** History from a number on if asked for, then live events, as one sequence. */
 export const streamEventsRpc = ({ sql, hub }: GrpcDeps) =>
   serverStream(v2.StreamEventsRequestSchema, async (request, call, out) => {
-    const stream = streamOf(call.auth, request);
+    const stream = followedStream(call, request);
     const filter = {
       entityTypes: listOf(request.entityTypeFilter, 'entity_type_filter', (text) =>
         textOf(text, 'entity_type_filter', ENTITY_TYPE_BYTES_MAX),
@@ -43,7 +43,7 @@ export const streamEventsRpc = ({ sql, hub }: GrpcDeps) =>
 /** Everything of one entity, or what happens to it from now on. */
 export const subscribeEntityRpc = ({ sql, hub }: GrpcDeps) =>
   serverStream(v2.SubscribeEntityRequestSchema, async (request, call, out) => {
-    const stream = streamOf(call.auth, request);
+    const stream = followedStream(call, request);
     const filter = {
       entityTypes: [textOf(request.entityType, 'entity_type', ENTITY_TYPE_BYTES_MAX)],
       entityIds: [textOf(request.entityId, 'entity_id', ENTITY_ID_BYTES_MAX)],

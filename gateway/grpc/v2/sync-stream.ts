@@ -10,7 +10,7 @@
  */
 import { ServiceError } from '../../../engine/errors/index.js';
 import { createWireReader, createWireWriter, v2 } from '../../../engine/wire-proto/index.js';
-import { requirePermission } from '../../auth/scopes.js';
+import { requirePermission, requireStream } from '../../auth/scopes.js';
 import { databaseOverloaded } from '../../limits/database-load.js';
 import { SYNC_ACCESS } from '../access.js';
 import type { GrpcDeps } from '../deps.js';
@@ -53,7 +53,6 @@ interface Session {
 }
 
 function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
-  const { auth } = call;
   const underWay = new Set<Promise<void>>();
   /** The answers to pushes go out in the order of the pushes. */
   let lastAnswer: Promise<void> = Promise.resolve();
@@ -80,7 +79,7 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
     const before = lastAnswer;
     const answer = attempt(async () => {
       call.count();
-      requirePermission(auth, SYNC_ACCESS.push);
+      requirePermission(call.auth, SYNC_ACCESS.push);
       return submitPush(deps, 'ves', body, call);
     });
     const work = answer.then(async (result) => {
@@ -98,30 +97,35 @@ function openSession(deps: GrpcDeps, call: Call, out: Outlet): Session {
     stream = place;
     if (live) return;
     live = true;
+    call.guard((auth) => {
+      requirePermission(auth, SYNC_ACCESS.pull);
+      requireStream(auth, place.tenantId, place.storeId);
+    });
     const request = { stream: place, after, filter: {}, signal: call.signal };
     follow(deps.hub, request, out, (event) => wrapped(FIELD.event, event)).catch(fail);
   }
 
   async function pull(request: v2.PullEventsRequest): Promise<void> {
     call.count();
-    requirePermission(auth, SYNC_ACCESS.pull);
-    const page = await pullEvents(deps.sql, auth, request);
+    requirePermission(call.auth, SYNC_ACCESS.pull);
+    const page = await pullEvents(deps.sql, call.auth, request);
     out.write(wrapped(FIELD.pullResponse, page));
     const { nextSequence, hasMore } = pageEnd(page);
-    if (!hasMore) goLive(streamOf(auth, request), nextSequence - 1);
+    if (!hasMore) goLive(streamOf(call.auth, request), nextSequence - 1);
   }
 
   async function acknowledge(request: v2.EventAck): Promise<void> {
-    requirePermission(auth, SYNC_ACCESS.ack);
+    requirePermission(call.auth, SYNC_ACCESS.ack);
     if (request.tenantId === '' && request.storeId === '' && stream === undefined)
       throw new ServiceError(
         'MISSING_REQUIRED_FIELD',
         'tenant_id and store_id are required before the first pull',
       );
-    const place = request.tenantId === '' && request.storeId === '' ? stream! : streamOf(auth, request);
+    const place = request.tenantId === '' && request.storeId === '' ? stream! : streamOf(call.auth, request);
     const highest = request.sequenceNumbers.reduce((most, each) => (each > most ? each : most), 0n);
     const upTo = request.agentHeadSequence > 0n ? request.agentHeadSequence : highest;
     const sequence = sequenceOf(upTo, 'agent_head_sequence');
+    const { auth } = call;
     if (deps.cursors && auth.agent !== null)
       await deps.cursors.acknowledge(place, auth.agent, BigInt(sequence));
     const state = await syncState(deps, auth, place);
