@@ -53,6 +53,8 @@ export interface TenantSubscribeRequest {
 
 /** As {@link EventSink}, told which store the events belong to. */
 export interface TenantSink {
+  /** The streams there are, named or found, with the number each begins behind. Called once, before anything is delivered. */
+  opened(cursors: ReadonlyMap<string, number>): void;
   room(): number;
   deliver(storeId: string, chunk: EventChunk): void;
   /** Everything that is stored in all streams was delivered. */

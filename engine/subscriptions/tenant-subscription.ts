@@ -29,9 +29,12 @@ export function createTenantSubscriptions(deps: {
     const { tenantId, storeIds, filter, format } = request;
     const wanted = storeIds === undefined ? undefined : new Set(storeIds);
     const streams = new Map<string, Subscription>();
+    /** Heads told before all of them were; undefined afterwards. */
+    let heads: Map<string, number> | undefined = new Map();
+    /** Where each stream began. */
+    let starts = request.after;
     /** Streams that have not caught up yet. */
     const behind = new Set<string>();
-    let listed = false;
     let caughtUp = false;
     let closed = false;
 
@@ -50,24 +53,34 @@ export function createTenantSubscriptions(deps: {
     }
 
     function tellIfCaughtUp(): void {
-      if (!listed || caughtUp || behind.size > 0 || closed) return;
+      if (heads !== undefined || caughtUp || behind.size > 0 || closed) return;
       caughtUp = true;
       sink.caughtUp();
     }
 
-    function startOf(storeId: string, head: number): number {
-      const after = request.after.get(storeId);
-      if (after !== undefined) return after;
+    function told(storeId: string, head: number): void {
+      if (closed || streams.has(storeId) || (wanted !== undefined && !wanted.has(storeId))) return;
+      if ((heads ?? streams).size >= STREAMS_MAX) end(tooManyStreams());
       // A stream that appears later is new altogether.
-      return request.others === 'head' && !listed ? head : 0;
+      else if (heads === undefined) follow(storeId, starts.get(storeId) ?? 0);
+      else heads.set(storeId, head);
     }
 
-    function follow(storeId: string, head: number): void {
-      if (closed || streams.has(storeId) || (wanted !== undefined && !wanted.has(storeId))) return;
-      if (streams.size >= STREAMS_MAX) {
-        end(tooManyStreams());
-        return;
-      }
+    /**
+     * Nothing is delivered before the subscriber knows where every stream begins: it could not resume in those that it has not heard of.
+     */
+    function opened(): void {
+      if (closed || heads === undefined) return;
+      const found = heads;
+      heads = undefined;
+      starts = startsOf(request, found);
+      sink.opened(starts);
+      for (const storeId of found.keys()) follow(storeId, starts.get(storeId)!);
+      tellIfCaughtUp();
+    }
+
+    function follow(storeId: string, after: number): void {
+      if (closed) return;
       behind.add(storeId);
       const stream = { tenantId, storeId };
       const one: EventSink = {
@@ -79,21 +92,15 @@ export function createTenantSubscriptions(deps: {
         },
         end,
       };
-      streams.set(storeId, deps.subscribe({ stream, after: startOf(storeId, head), filter, format }, one));
+      streams.set(storeId, deps.subscribe({ stream, after, filter, format }, one));
     }
 
-    const stopWatching = deps.watches.watchTenant(tenantId, {
-      head: follow,
-      opened() {
-        listed = true;
-        tellIfCaughtUp();
-      },
-    });
+    const stopWatching = deps.watches.watchTenant(tenantId, { head: told, opened });
     open.add(end);
 
     return {
       cursors() {
-        const cursors = new Map(request.after);
+        const cursors = new Map(starts);
         for (const [storeId, { cursor }] of streams) cursors.set(storeId, cursor);
         return cursors;
       },
@@ -110,6 +117,18 @@ export function createTenantSubscriptions(deps: {
       for (const end of [...open]) end(reason);
     },
   };
+}
+
+/** The whole vector: what was asked for, and where the streams begin that it does not name. */
+function startsOf(
+  { after, others, storeIds = [] }: TenantSubscribeRequest,
+  heads: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const starts = new Map(after);
+  for (const [storeId, head] of heads)
+    if (!starts.has(storeId)) starts.set(storeId, others === 'head' ? head : 0);
+  for (const storeId of storeIds) if (!starts.has(storeId)) starts.set(storeId, 0);
+  return starts;
 }
 
 const tooManyStreams = (): ServiceError =>

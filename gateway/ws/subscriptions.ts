@@ -34,7 +34,7 @@ import type { Outbox } from './outbox.js';
 import type { WebSocketStats } from './stats.js';
 import { endedFrame, errorFrame } from './wire-error.js';
 
-/** How long a subscription without a start waits to hear of the head. */
+/** How long a subscription waits to hear of heads where it has to know them. */
 const HEAD_TIMEOUT_MS = 10_000;
 
 /** Durable cursors of agents, as far as acknowledgements need them. */
@@ -157,8 +157,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       return Number((await durableCursors().read(stream, agentId)).acknowledgedSequence);
     const begun = performance.now();
     const head = await hub.waitForHead('ves', stream, -1, { timeoutMs: HEAD_TIMEOUT_MS });
-    if (performance.now() - begun >= HEAD_TIMEOUT_MS)
-      throw new ServiceError('SERVICE_UNAVAILABLE', 'The stream’s head cannot be read at present');
+    if (performance.now() - begun >= HEAD_TIMEOUT_MS) throw headsUnknown();
     return head;
   }
 
@@ -219,7 +218,10 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       const limited = !auth.bootstrap && auth.stores.length > 0;
       const storeIds = request.storeIds ?? (limited ? auth.stores : undefined);
       const entry = enter(id, { credits, check, cursor: () => cursor, durable: undefined });
-      outbox.send(encodeSubscribed(id, cursor));
+      const late = setTimeout(() => {
+        entry.handle?.close();
+        finish(id, entry, headsUnknown());
+      }, HEAD_TIMEOUT_MS).unref();
       try {
         const handle = hub.subscribeTenant(
           {
@@ -232,6 +234,10 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
           },
           {
             ...sinkOf(id, entry),
+            opened(cursors) {
+              clearTimeout(late);
+              outbox.send(encodeSubscribed(id, [...cursors]));
+            },
             deliver(storeId, chunk) {
               entry.credits -= chunk.count;
               outbox.send(eventsFrames(chunk, id, storeId));
@@ -296,5 +302,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     },
   };
 }
+
+const headsUnknown = (): ServiceError =>
+  new ServiceError('SERVICE_UNAVAILABLE', 'Heads of streams cannot be read at present');
 
 const toFilter = (filter: WireFilter | undefined): EventFilter => filter ?? {};

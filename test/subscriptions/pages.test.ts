@@ -151,6 +151,7 @@ test('all streams of a tenant, those that appear later too, with a cursor for ea
     Array.from({ length: 20 }, () => first.event({})),
   );
   const got = new Map<string, number[]>();
+  const opened: Map<string, number>[] = [];
   const subscription = local.hub.subscribeTenant(
     {
       tenantId: first.tenantId,
@@ -161,12 +162,14 @@ test('all streams of a tenant, those that appear later too, with a cursor for ea
       format: 'json',
     },
     {
+      opened: (cursors) => void opened.push(new Map(cursors)),
       room: () => 7,
       deliver: (storeId, chunk) => void got.set(storeId, [...(got.get(storeId) ?? []), ...chunk.sequences]),
       caughtUp: () => {},
       end: () => {},
     },
   );
+  await expect.poll(() => opened).toEqual([new Map([[first.storeId, 5]])]);
   await push(
     service,
     second,

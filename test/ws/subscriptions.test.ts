@@ -11,6 +11,7 @@ import {
   encodeUnsubscribe,
   envelopeOf,
   FRAME,
+  type StoreCursor,
   SUBPROTOCOL,
 } from '../../engine/wire/index.js';
 import { call, push, readStream, registerAgent, type TestAgent } from '../support/agents.js';
@@ -218,6 +219,54 @@ test('a tenant’s subscription follows its streams, also new ones, from a vecto
   expect(seen.get(second.storeId)).toEqual(upTo(5));
   expect(seen.get(third.storeId)).toEqual(upTo(3));
   raw.close();
+});
+
+test('a tenant’s subscription that was cut before it heard of a stream misses nothing of it', async () => {
+  const quiet = await registerAgent(service);
+  const later = quiet.at({ storeId: crypto.randomUUID() });
+  const unborn = quiet.at({ storeId: crypto.randomUUID() });
+  await store(quiet, 5);
+  await store(later, 4);
+  const follow = async (cursor: readonly StoreCursor[], othersFromBeginning: boolean) => {
+    const raw = await openClient(service);
+    raw.send(
+      encodeSubscribeTenant({
+        id: 4,
+        tenantId: quiet.tenantId,
+        storeIds: undefined,
+        cursor,
+        othersFromBeginning,
+        credits: 1000,
+        filter: undefined,
+      }),
+    );
+    const subscribed = await raw.next(FRAME.subscribed, 4);
+    await raw.next(FRAME.caughtUp, 4);
+    return { raw, cursor: subscribed.cursor };
+  };
+  // From the head: the answer says where that was, for every stream.
+  const first = await follow([], false);
+  expect(new Map(first.cursor)).toEqual(
+    new Map([
+      [quiet.storeId, 5],
+      [later.storeId, 4],
+    ]),
+  );
+  expect(first.raw.frames).toEqual([]);
+  first.raw.socket.terminate();
+  await store(later, 2);
+  await store(unborn, 3);
+  const second = await follow(first.cursor, true);
+  const seen = new Map<string, number[]>();
+  for (const frame of second.raw.frames)
+    if (frame.type === FRAME.storeEvents) seen.set(frame.storeId!, sequences(frame.events));
+  expect(seen).toEqual(
+    new Map([
+      [later.storeId, [5, 6]],
+      [unborn.storeId, [1, 2, 3]],
+    ]),
+  );
+  second.raw.close();
 });
 
 test('a subscriber that never reads is cut, and the others do not wait for it', async () => {
