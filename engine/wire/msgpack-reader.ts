@@ -93,7 +93,7 @@ export function readArray(reader: Reader, what: string, max: number): number {
       : tag === 0xdc || tag === 0xdd
         ? number(reader, tag === 0xdc ? 2 : 4, what)
         : fail(`${what} must be an array`);
-  return items <= max ? items : fail(`${what} may have ${max} items, this one has ${items}`);
+  return items <= max ? items : fail(`${what} may have at most ${max} items, not ${items}`);
 }
 
 /** An array of exactly `items` items. @throws WireError */

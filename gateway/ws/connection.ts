@@ -73,6 +73,7 @@ export function createConnection(
   let draining = false;
   let auth = visitor.auth as AuthContext;
   let checkedAt = openedAt;
+  let software: string | undefined;
 
   const outbox: Outbox = deps.openOutbox(socket, {
     onLost: () => cutSlowConsumer(),
@@ -135,8 +136,8 @@ export function createConnection(
   }
 
   function greet(bytes: Uint8Array): void {
-    const frame = decodeClientFrame(bytes);
-    if (frame.type !== FRAME.hello) throw new WireError('the first frame must be a hello');
+    const frame = readHead(createReader(bytes)).type === FRAME.hello ? decodeClientFrame(bytes) : undefined;
+    if (frame?.type !== FRAME.hello) throw new WireError('the first frame must be a hello');
     if (frame.versionMin > WIRE_VERSION || frame.versionMax < WIRE_VERSION) {
       breakOff(
         withCode(
@@ -155,6 +156,7 @@ export function createConnection(
 
   function identify(hello: Hello): void {
     phase = 'checking';
+    software = hello.agent;
     if (hello.authorization !== undefined) visitor.authorization = hello.authorization;
     try {
       const known = hello.authorization === undefined ? visitor.auth : undefined;
@@ -175,6 +177,7 @@ export function createConnection(
     }
     auth = found;
     phase = 'open';
+    deps.log.debug({ sessionId: visitor.sessionId, tenant: found.tenant, software }, 'websocket open');
     outbox.send(
       encodeWelcome({
         version: WIRE_VERSION,

@@ -61,5 +61,9 @@ export const malformed = (message: string): { error: ServiceError; closing: Clos
 
 export const withCode = (code: ErrorCode, message: string, close: number) => ({
   error: new ServiceError(code, message),
-  closing: { code: close, reason: Buffer.from(message).subarray(0, REASON_BYTES_MAX).toString('latin1') },
+  closing: { code: close, reason: reasonOf(message) },
 });
+
+/** As much of a message as a close frame takes; a character that would be cut in two is left out. */
+const reasonOf = (message: string): string =>
+  new TextDecoder().decode(Buffer.from(message).subarray(0, REASON_BYTES_MAX), { stream: true });

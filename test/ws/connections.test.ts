@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createStreamClient } from '../../agent/stream-client.js';
 import { encodeHello, encodePing, FRAME, SUBPROTOCOL } from '../../engine/wire/index.js';
-import { call, registerAgent, type TestAgent } from '../support/agents.js';
+import { call, createAgent, registerAgent, type TestAgent } from '../support/agents.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { CLIENT_FRAMES, damage, seeded } from './frames.js';
 import { openClient, openSocket, pushFrame, startProxy } from './support.js';
@@ -113,6 +113,23 @@ describe('rules of the frames', () => {
     client.send(frame());
     expect(await client.next(FRAME.error, 0)).toMatchObject({ code: 'INVALID_REQUEST_BODY' });
     expect(await client.closed).toMatchObject({ code: 4400 });
+  });
+
+  test('a push before hello is told so', async () => {
+    const agent = createAgent();
+    const client = await openSocket(service);
+    client.send(pushFrame(1, agent, [agent.event()]));
+    expect(await client.closed).toEqual({ code: 4400, reason: 'the first frame must be a hello' });
+  });
+
+  test('the reason of a close is the message of the error, as far as it fits', async () => {
+    // [7, -1]: a ping with a negative id.
+    const client = await openClient(service);
+    client.send(Buffer.from([0x92, 7, 0xff]));
+    const { message } = await client.next(FRAME.error, 0);
+    const { reason } = await client.closed;
+    expect(reason).toBe(message);
+    expect(reason).toContain('’');
   });
 
   test('texts and oversized messages end the connection', async () => {
