@@ -8,7 +8,8 @@
 /** The items of one owner, and its place in the ring. */
 interface Line<T> {
   readonly owner: string;
-  readonly items: T[];
+  /** Taken ones are let go of at once: what they hold on to may be large. */
+  readonly items: (T | undefined)[];
   /** Index of the first item that is left. */
   first: number;
   credit: number;
@@ -85,7 +86,8 @@ export function createFairQueue<T>(costOf: (item: T) => number, turn: number): F
     },
     take() {
       const line = last!.next;
-      const item = line.items[line.first++]!;
+      const item = line.items[line.first]!;
+      line.items[line.first++] = undefined;
       line.credit -= costOf(item);
       size--;
       if (line.first === line.items.length) leave();

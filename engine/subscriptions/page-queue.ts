@@ -35,12 +35,14 @@ interface Slot {
 }
 
 /**
+ * @param hasRoom whether the subscriber takes events now; if not, and others wait, what it has asked for is not read until it asks again
  * @param arrived called when a page has come
  * @param failed called when events cannot be read
  */
 export function createPageQueue(
   { stream, filter, format, filtered, keptMs, ...feed }: PagedFeed,
   pager: Pager,
+  hasRoom: () => boolean,
   arrived: () => void,
   failed: (error: ServiceError) => void,
 ): PageQueue {
@@ -48,11 +50,17 @@ export function createPageQueue(
 
   function request(slot: Slot): void {
     const { from, to } = slot;
-    slot.ticket = pager.read({ stream, filter, format, from, to, eventsMax: PAGE_EVENTS }, (result) => {
+    const arrive = (result: EventChunk | ServiceError): void => {
       slot.ticket = undefined;
-      if (result instanceof ServiceError) return failed(result);
+      if (result instanceof ServiceError) {
+        failed(result);
+        return;
+      }
       const { first, last, count } = result;
-      if (last < first || (!filtered && count !== last - first + 1)) return failed(gapIn(result));
+      if (last < first || (!filtered && count !== last - first + 1)) {
+        failed(gapIn(result));
+        return;
+      }
       slot.chunk = result;
       slot.since = performance.now();
       pager.hold(result.bytes.length);
@@ -61,19 +69,30 @@ export function createPageQueue(
         slot.to = last;
       }
       arrived();
+    };
+    const page = { stream, filter, format, from, to, eventsMax: PAGE_EVENTS };
+    let dropped = false;
+    const ticket = pager.read(page, {
+      done: arrive,
+      wanted: hasRoom,
+      dropped() {
+        dropped = true;
+        slot.ticket = undefined;
+      },
     });
+    if (!dropped) slot.ticket = ticket;
   }
 
-  function drop({ chunk, ticket }: Slot): void {
-    ticket?.cancel();
-    if (chunk !== undefined) pager.hold(-chunk.bytes.length);
+  function drop(slot: Slot): void {
+    slot.ticket?.cancel();
+    if (slot.chunk !== undefined) pager.hold(-slot.chunk.bytes.length);
+    slot.chunk = undefined;
   }
 
   function dropExpired(now: number): void {
     for (const slot of slots) {
       if (slot.chunk === undefined || now - slot.since <= keptMs) continue;
       drop(slot);
-      slot.chunk = undefined;
     }
   }
 
@@ -94,7 +113,7 @@ export function createPageQueue(
         const open = slots.findIndex(({ chunk, ticket }) => chunk === undefined && ticket === undefined);
         if (open !== -1) {
           if (open < pagesMax) request(slots[open]!);
-          if (open >= pagesMax || slots.length >= pagesMax) return;
+          if (slots[open]!.ticket === undefined || slots.length >= pagesMax) return;
           continue;
         }
         const from = (slots.at(-1)?.to ?? cursor) + 1;

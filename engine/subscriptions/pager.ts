@@ -1,17 +1,30 @@
 /** Pages read from the database, for subscribers who are behind: bounded in number, tried again when the database fails. */
 import { ServiceError } from '../errors/index.js';
+import { createFairQueue } from '../sequencer/index.js';
 import type { EventChunk } from './chunk.js';
 import type { PageRequest, TailAnswer, TailPort } from './tail-messages.js';
 
 export interface Pager {
-  /** Reads a page. `done` is called once, later, with the chunk or with what went wrong; not after `cancel`. */
-  read(request: PageRequest, done: (result: EventChunk | ServiceError) => void): PageTicket;
+  /** Reads a page when it is its turn. */
+  read(request: PageRequest, reader: PageReader): PageTicket;
   answer(answer: Extract<TailAnswer, { type: 'page' | 'page-failed' }>): void;
   readonly pagesRead: number;
   /** Counts the bytes of pages that subscribers hold; negative when they let go of them. */
   hold(bytes: number): void;
   /** Subscribers hold as much as they may together: who cannot pass a page on should let go of it, and read it again later. */
   readonly full: boolean;
+  /** Nobody waits for a page, and there is room to hold some: reading for those who may not need it yet takes nothing from others. */
+  readonly spare: boolean;
+}
+
+/** Who wants a page. */
+export interface PageReader {
+  /** Called once, later, with the chunk or with what went wrong; not after `cancel`. */
+  done(result: EventChunk | ServiceError): void;
+  /** Asked when it is the page's turn and others wait: whoever could not pass it on would only keep them waiting. */
+  wanted(): boolean;
+  /** It was not wanted, and is not read. */
+  dropped(): void;
 }
 
 export interface PageTicket {
@@ -27,23 +40,34 @@ const RETRY_MS_MAX = 5000;
 
 interface Job {
   readonly request: PageRequest;
-  done: ((result: EventChunk | ServiceError) => void) | undefined;
+  /** Unset: cancelled. */
+  reader: PageReader | undefined;
   attempts: number;
 }
 
 export function createPager(tail: Pick<TailPort, 'post'>): Pager {
   const reading = new Map<number, Job>();
-  /** First come, first served: whoever reads a long way takes its turn page by page. */
-  const waiting: Job[] = [];
+  /** Tenants take turns (L10); within one, whoever reads a long way takes its turn page by page. */
+  const waiting = createFairQueue<Job>(() => 1, 1);
   let pageIds = 0;
   let pagesRead = 0;
   let held = 0;
 
+  function enqueue(job: Job): void {
+    waiting.push(job.request.stream.tenantId, job);
+    next();
+  }
+
   function next(): void {
     while (reading.size < READING_MAX) {
-      const job = waiting.shift();
+      const job = waiting.peek();
       if (job === undefined) return;
-      if (job.done === undefined) continue;
+      waiting.take();
+      if (job.reader === undefined) continue;
+      if (!job.reader.wanted() && waiting.size > 0) {
+        job.reader.dropped();
+        continue;
+      }
       const page = ++pageIds;
       reading.set(page, job);
       tail.post({ type: 'page', page, ...job.request });
@@ -53,24 +77,22 @@ export function createPager(tail: Pick<TailPort, 'post'>): Pager {
   function failed(job: Job, error: ServiceError): void {
     const retryable = error.code === 'SERVICE_UNAVAILABLE' || error.code === 'DATABASE_ERROR';
     if (!retryable || ++job.attempts >= ATTEMPTS_MAX) {
-      job.done?.(error);
+      job.reader?.done(error);
       return;
     }
     const pause = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** job.attempts);
     setTimeout(() => {
-      waiting.push(job);
-      next();
+      enqueue(job);
     }, pause).unref();
   }
 
   return {
-    read(request, done) {
-      const job: Job = { request, done, attempts: 0 };
-      waiting.push(job);
-      next();
+    read(request, reader) {
+      const job: Job = { request, reader, attempts: 0 };
+      enqueue(job);
       return {
         cancel() {
-          job.done = undefined;
+          job.reader = undefined;
         },
       };
     },
@@ -80,7 +102,7 @@ export function createPager(tail: Pick<TailPort, 'post'>): Pager {
       reading.delete(answer.page);
       if (answer.type === 'page') {
         pagesRead++;
-        job.done?.(answer.chunk);
+        job.reader?.done(answer.chunk);
       } else failed(job, new ServiceError(answer.code, answer.message));
       next();
     },
@@ -89,6 +111,9 @@ export function createPager(tail: Pick<TailPort, 'post'>): Pager {
     },
     get full() {
       return held > HELD_BYTES_MAX;
+    },
+    get spare() {
+      return waiting.size === 0 && reading.size < READING_MAX && held < HELD_BYTES_MAX / 2;
     },
     get pagesRead() {
       return pagesRead;

@@ -43,6 +43,7 @@ export function createStreamSubscription(after: number, ports: SubscriptionPorts
   const pages = createPageQueue(
     { ...feed, position: () => feed.position, filtered: filterName(feed.filter) !== '' },
     pager,
+    () => sink.room() > 0,
     () => ports.schedule(subscription),
     end,
   );
@@ -66,7 +67,7 @@ export function createStreamSubscription(after: number, ports: SubscriptionPorts
       if (chunk === undefined) {
         if (cursor < feed.position) {
           caughtUp = false;
-          pages.readAhead(cursor);
+          readAhead();
         } else if (!caughtUp) {
           caughtUp = true;
           sink.caughtUp(feed.position);
@@ -75,8 +76,13 @@ export function createStreamSubscription(after: number, ports: SubscriptionPorts
       }
       if (chunk.count === 0) cursor = chunk.last;
       else if (!deliver(chunk)) return;
-      if (!closed) pages.readAhead(cursor);
+      if (!closed) readAhead();
     }
+  }
+
+  /** Whoever has no room reads on when it is woken, and before that only if nobody else is waiting (L8). */
+  function readAhead(): void {
+    if (sink.room() > 0 || pager.spare) pages.readAhead(cursor);
   }
 
   /** False: there is no room. */

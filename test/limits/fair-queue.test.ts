@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createFairQueue } from '../../engine/sequencer/index.js';
@@ -20,7 +22,21 @@ const takeAll = (queue: ReturnType<typeof queueOf>, mayGo?: (owner: string) => b
 const flood = (owner: string, count: number, cost: number): Item[] =>
   Array.from({ length: count }, (_, n) => ({ owner, cost, n }));
 
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
 describe('a fair queue', () => {
+  test('does not hold on to what was taken', async () => {
+    const queue = createFairQueue<object>(() => 1, 1);
+    const taken: WeakRef<object>[] = [];
+    for (let n = 0; n < 100; n++) queue.push('a', { n });
+    for (let n = 0; n < 50 && queue.peek(); n++) taken.push(new WeakRef(queue.take()));
+    await new Promise((resolve) => setTimeout(resolve)); // a reference lives at least as long as the turn it was made in
+    collectGarbage();
+    expect(taken.filter((item) => item.deref() !== undefined)).toEqual([]);
+    expect(queue.size).toBe(50);
+  });
+
   test('is first come, first served for one owner', () => {
     const items = flood('a', 2000, 3);
     const queue = queueOf(items);
