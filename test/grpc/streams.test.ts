@@ -299,6 +299,9 @@ describe('v1 Pull', () => {
         [1, 6, false],
       ],
     );
+    const beyond = client.stream(v1.Sequencer.method.pull, { ...place(agent), fromSequence: 50n });
+    expect(await beyond.ended).toBeUndefined();
+    expect(beyond.messages.map((page) => [page.events.length, Number(page.nextSequence)])).toEqual([[0, 6]]);
     const waiting = client.stream(v1.Sequencer.method.pull, {
       ...place(agent),
       fromSequence: 6n,

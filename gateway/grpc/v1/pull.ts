@@ -30,7 +30,8 @@ export const pullRpc = ({ sql, hub }: GrpcDeps) =>
         out.write(
           writeMessage(v1.PullResponseSchema, {
             events: events.filter(wanted).map((event) => sequencedEvent(event, stream)),
-            nextSequence: drained && next <= page.head + 1n ? page.head + 1n : next,
+            // Behind the head, also for a caller who asked for a number that is far beyond it.
+            nextSequence: drained && (last === undefined || last <= page.head) ? page.head + 1n : next,
             hasMore: !drained,
             headSequence: page.head,
           }),
