@@ -6,7 +6,10 @@ import {
   createReader,
   decodeClientFrame,
   decodeServerFrame,
+  type EventsFrame,
+  encodeEvents,
   encodeSubscribe,
+  FRAME,
   readStr,
   readUint,
   WireError,
@@ -23,6 +26,11 @@ const VECTORS = JSON.parse(
 ) as { name: string; from: 'client' | 'server'; hex: string; value: unknown }[];
 
 const limits = { batchEventsMax: 1000, payloadBytesMax: 1 << 20 };
+const vectorsOf = (type: number) =>
+  VECTORS.filter(({ value }) => (value as number[])[0] === type).map(({ hex }) => ({
+    bytes: Buffer.from(hex, 'hex'),
+  }));
+
 const readPush = createMsgpackReader(limits, false);
 const arrival = (body: Uint8Array) => ({
   slot: 0,
@@ -51,9 +59,71 @@ describe('frames', () => {
       ['push', 'client', hex(samplePush())],
       ...SERVER_FRAMES.map(({ name, bytes }) => [name, 'server', hex(bytes)]),
     ];
-    expect(VECTORS.map(({ name, from, hex }) => [name, from, hex])).toEqual(made);
+    const published = VECTORS.map(({ name, from, hex }) => [name, from, hex]);
+    expect(published.slice(0, made.length)).toEqual(made);
+    expect(VECTORS.slice(made.length).map(({ value }) => (value as number[])[0])).toEqual([
+      FRAME.result,
+      FRAME.result,
+      FRAME.events,
+      FRAME.storeEvents,
+    ]);
     for (const { hex: text, value } of VECTORS)
       expect(jsonOf(other.unpack(Buffer.from(text, 'hex')))).toEqual(value);
+  });
+
+  test('of every type are among the published vectors', () => {
+    const published = new Set(VECTORS.map(({ value }) => (value as number[])[0]!));
+    expect([...published].sort((a, b) => a - b)).toEqual(Object.values(FRAME).sort((a, b) => a - b));
+  });
+
+  // These were written by another implementation (msgpack for Python), from the description alone.
+  test('with results and events are read as described', () => {
+    const [result, empty] = vectorsOf(FRAME.result).map(({ bytes }) => decodeServerFrame(bytes));
+    expect(result).toMatchObject({
+      id: 5,
+      accepted: 2,
+      rejected: 1,
+      replayed: 1,
+      first: 42,
+      last: 44,
+      head: 44,
+      numbers: [42, 44],
+      rejections: [{ event: 1, reason: 'invalid_signature' }],
+      receipts: [
+        { event: 3, sequence: 17, sequencedAtMicros: 1_769_860_800_000_001, keyVersion: 0 },
+        { event: 0, sequence: 42, sequencerId: '88888888-8888-4888-8888-888888888888', keyVersion: 1 },
+      ],
+      groups: [
+        {
+          treeSize: 44,
+          proofs: [
+            { sequence: 42, path: [0, 1] },
+            { sequence: 44, path: [1] },
+          ],
+        },
+      ],
+    });
+    expect(empty).toMatchObject({ accepted: 0, first: undefined, last: undefined, head: 44 });
+    const [frame] = vectorsOf(FRAME.events).map(({ bytes }) => decodeServerFrame(bytes));
+    expect(frame).toMatchObject({ id: 7, first: 42, last: 45, head: 45 });
+    const { events } = frame as EventsFrame;
+    expect(events.map(({ sequence, payload, createdAt }) => [sequence, payload, createdAt])).toEqual([
+      [42, '{"currency":"EUR","total":12.5}', '2026-01-31T12:00:00Z'],
+      [44, '', '2026-01-31T12:00:00Z'],
+    ]);
+    const [ofStore] = vectorsOf(FRAME.storeEvents).map(({ bytes }) => decodeServerFrame(bytes));
+    expect(ofStore).toMatchObject({ id: 9, storeId: STORE, first: 42, last: 42, head: 45 });
+  });
+
+  test('with events are written as published', () => {
+    for (const type of [FRAME.events, FRAME.storeEvents] as const)
+      for (const { bytes } of vectorsOf(type)) {
+        const frame = decodeServerFrame(bytes) as EventsFrame;
+        const span = { first: frame.first, last: frame.last, head: frame.head, count: frame.events.length };
+        const headBytes = encodeEvents(frame.id, span, new Uint8Array(0), frame.storeId).length;
+        const events = bytes.subarray(headBytes);
+        expect(Buffer.from(encodeEvents(frame.id, span, events, frame.storeId))).toEqual(bytes);
+      }
   });
 
   test('may be written by any library: integers and lengths in larger encodings are read', () => {
