@@ -29,7 +29,13 @@ const COMMANDS = {
 
 const NODE_MINIMUM = [20, 19];
 const SOURCE_ROOMS = ['engine', 'workers', 'gateway', 'cli', 'agent', 'bench', 'loadtest', 'test/ed25519'];
-const BUILD_INPUTS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build-wasm.mjs'];
+const BUILD_INPUTS = [
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package-lock.json',
+  'scripts/build-wasm.mjs',
+  'scripts/patch-driver.mjs',
+];
 const WASM_MODULES = ['engine/ed25519/engine.wasm', 'engine/sha256/rows.wasm'].flatMap((path) => [
   at(path),
   at('dist', path),
@@ -179,7 +185,8 @@ function filesIn(directory, ending) {
 function removeLeftovers() {
   for (const module of filesIn(at('dist'), '.js')) {
     const stem = module.slice(0, -'.js'.length);
-    if (existsSync(`${at(relative(at('dist'), stem))}.ts`)) continue;
+    const source = at(relative(at('dist'), stem));
+    if (existsSync(`${source}.ts`) || existsSync(`${source}.js`)) continue; // .js: the driver's copy
     for (const ending of ['.js', '.js.map', '.d.ts', '.d.ts.map']) rmSync(stem + ending, { force: true });
   }
 }

@@ -5,6 +5,7 @@
  * nothing can be issued any more.
  */
 import { type ConnectOptions, connectDatabase, type DatabaseTarget, type Sql } from './connection.js';
+import { connectionClosed, refusingWhen } from './refusing-when.js';
 
 export interface CommitterConnection {
   /** Connects. Rejects when that fails. */
@@ -59,24 +60,4 @@ export function openCommitterConnection(
       await pool.end({ timeout: seconds });
     },
   };
-}
-
-const connectionClosed = (): Error =>
-  Object.assign(new Error('the connection to the database was closed'), { code: 'CONNECTION_CLOSED' });
-
-/** The same connection, on which a query throws once it is closed. */
-function refusingWhen(isClosed: () => boolean, sql: Sql): Sql {
-  const check = () => {
-    if (isClosed()) throw connectionClosed();
-  };
-  return new Proxy(sql, {
-    apply(target, self, args) {
-      check();
-      return Reflect.apply(target, self, args);
-    },
-    get(target, name, receiver) {
-      if (name === 'unsafe') check();
-      return Reflect.get(target, name, receiver);
-    },
-  });
 }

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
-import postgres from 'postgres';
 import { type ParsedDatabaseUrl, parseDatabaseUrl } from '../config/index.js';
 import { ServiceError } from '../errors/index.js';
+import postgres from './driver/index.js';
+import { refusingWhen } from './refusing-when.js';
 
 /** Which database to talk to. Structured-cloneable: worker threads get it and open their own connections. */
 export type DatabaseTarget =
@@ -72,7 +73,7 @@ const LIFETIME_SECS = 3600;
 export const connectDatabase = (target: DatabaseTarget, options: ConnectOptions): Sql => {
   const endpoint = 'url' in target ? fromUrl(target.url) : fromSocket(target);
   const { onNotice, onClose, idleTimeoutSecs = 0, lifetimeMaxSecs = LIFETIME_SECS } = options;
-  return postgres({
+  const pool = postgres({
     ...endpoint,
     max: options.max,
     prepare: true,
@@ -94,7 +95,27 @@ export const connectDatabase = (target: DatabaseTarget, options: ConnectOptions)
       ...serverTimeouts(options),
     },
   }) as unknown as Sql;
+  return endingTransactions(pool);
 };
+
+/**
+ * A transaction whose connection has ended must not go on: the driver would send the rest of it on whatever session the connection
+ * has next, outside of any transaction or inside somebody else's.
+ */
+function endingTransactions(pool: Sql): Sql {
+  const begin = pool.begin.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+  const guarded = (...args: unknown[]) => {
+    const work = args.pop() as (sql: TransactionSql) => unknown;
+    let over = false;
+    const end = () => {
+      over = true;
+    };
+    const transaction = begin(...args, (sql: TransactionSql) => work(refusingWhen(() => over, sql)));
+    transaction.then(end, end);
+    return transaction;
+  };
+  return Object.assign(pool, { begin: guarded }) as Sql;
+}
 
 function serverTimeouts(options: ConnectOptions): Record<string, number> {
   const timeouts: Record<string, number> = {};

@@ -1,6 +1,7 @@
 /** What a failed transaction means for the events in it. */
-import postgres from 'postgres';
+
 import type { StoreFailure } from '../sequencer/index.js';
+import postgres from './driver/index.js';
 
 /** SQLSTATE classes that blame the data: integrity (23) and data exceptions (22). */
 const REFUSED = /^(22|23)/;

@@ -5,6 +5,7 @@ import type { TestProject } from 'vitest/node';
 import type { DatabaseTarget } from '../../engine/store/connection.js';
 import { startEmbeddedPostgres } from '../../engine/store/embedded-postgres.js';
 import { buildWasm } from '../../scripts/build-wasm.mjs';
+import { patchDriver } from '../../scripts/patch-driver.mjs';
 import { isAlive } from './processes.js';
 
 declare module 'vitest' {
@@ -22,6 +23,7 @@ const QUIT_TIMEOUT_MS = 5000;
  * afterwards, whatever happens: when the run is interrupted, tests have no chance to tidy up themselves.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  patchDriver();
   await buildWasm(); // the sources under test load the compiled engine from beside them
   const directory = mkdtempSync(join(tmpdir(), 'sseq-test-'));
   chmodSync(directory, 0o711); // root's tests run servers of other users below it
