@@ -86,6 +86,7 @@ describe('scripts/bootstrap.mjs', () => {
     write('package-lock.json', JSON.stringify({ packages: {} }));
     write('compiler.js', COMPILER);
     write('scripts/build-wasm.mjs', WASM_BUILDER);
+    write('scripts/patch-driver.mjs', '');
     write('npm.js', NPM);
     write('cli/main.ts', MAIN);
   });

@@ -1,9 +1,9 @@
 /** What the group transaction makes of a database that stops, ends sessions or keeps it waiting, at every stage. */
 
-import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { outcome as code, collectNeeds, wholeSlice } from '../../engine/sequencer/index.js';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
+import postgres from '../../engine/store/driver/index.js';
 import { storeFailure } from '../../engine/store/store-failure.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { expectConsistent } from './recompute.js';
