@@ -36,10 +36,12 @@ const BUILD_INPUTS = [
   'scripts/build-wasm.mjs',
   'scripts/patch-driver.mjs',
 ];
-const WASM_MODULES = ['engine/ed25519/engine.wasm', 'engine/sha256/rows.wasm'].flatMap((path) => [
-  at(path),
-  at('dist', path),
-]);
+/** What scripts make for the TypeScript sources, beside them and below dist/. */
+const MADE_FILES = [
+  'engine/store/driver/index.js',
+  'engine/ed25519/engine.wasm',
+  'engine/sha256/rows.wasm',
+].flatMap((path) => [at(path), at('dist', path)]);
 const INSTALL_STAMP = at('node_modules', '.bootstrap-stamp');
 const BUILD_STAMP = at('dist', '.build-stamp');
 const LOCK = at('dist', '.bootstrap-lock');
@@ -140,8 +142,10 @@ function install() {
 
 function build() {
   const stamp = buildStamp(); // before: what changes meanwhile counts as not compiled
-  const wasm = spawnSync(process.execPath, [at('scripts/build-wasm.mjs')], runOptions());
-  if (wasm.status !== 0) return `a WebAssembly module failed to compile:\n${outputOf(wasm)}`;
+  for (const script of ['scripts/patch-driver.mjs', 'scripts/build-wasm.mjs']) {
+    const run = spawnSync(process.execPath, [at(script)], runOptions());
+    if (run.status !== 0) return `${script} failed:\n${outputOf(run)}`;
+  }
   const tsc = spawnSync(
     process.execPath,
     [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
@@ -161,7 +165,7 @@ function outputOf({ stdout, stderr, error }) {
 }
 
 function isBuilt() {
-  return WASM_MODULES.every((path) => existsSync(path)) && readIfThere(BUILD_STAMP) === buildStamp();
+  return MADE_FILES.every((path) => existsSync(path)) && readIfThere(BUILD_STAMP) === buildStamp();
 }
 
 /** By content: a checkout changes times at random. */

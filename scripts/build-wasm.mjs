@@ -1,5 +1,4 @@
 // Compiles the engine's WebAssembly modules (engine/ed25519/assembly, engine/sha256/assembly), if their sources have changed.
-// Run by itself it also makes the copy of the PostgreSQL driver (patch-driver.mjs): what the TypeScript sources stand on.
 //
 //   node scripts/build-wasm.mjs
 //
@@ -10,7 +9,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { patchDriver } from './patch-driver.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** `pages`: memory to begin with, in pages of 64 KiB. */
@@ -97,7 +95,4 @@ function replace(path, content) {
   renameSync(`${path}.${process.pid}`, path);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  patchDriver();
-  await buildWasm();
-}
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildWasm();

@@ -18,10 +18,10 @@ export type RowHashing = (prefix: Uint8Array, rowBytes: number) => RowHasher;
 
 /** One message after the other. */
 export const rowHashingOf =
-  (hash: HashInto, scratchOf: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)): RowHashing =>
+  (hash: HashInto): RowHashing =>
   (prefix, rowBytes) => {
     const start = prefix.length;
-    const message = scratchOf(start + rowBytes);
+    const message = new Uint8Array(start + rowBytes);
     message.set(prefix);
     return (rows, offset, count, target, targetOffset) => {
       for (let i = 0; i < count; i++) {

@@ -35,6 +35,15 @@ for (const engine of ['engine', 'dist/engine'])
   }
 `;
 
+/** Stands in for the script that copies the driver. */
+const DRIVER_COPIER = `
+import { mkdirSync, writeFileSync } from 'node:fs';
+for (const directory of ['engine/store/driver', 'dist/engine/store/driver']) {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(directory + '/index.js', '');
+}
+`;
+
 /** Stands in for npm: empties node_modules as `npm ci` does, fills it, and counts. */
 const NPM = `
 const fs = require('node:fs');
@@ -86,7 +95,7 @@ describe('scripts/bootstrap.mjs', () => {
     write('package-lock.json', JSON.stringify({ packages: {} }));
     write('compiler.js', COMPILER);
     write('scripts/build-wasm.mjs', WASM_BUILDER);
-    write('scripts/patch-driver.mjs', '');
+    write('scripts/patch-driver.mjs', DRIVER_COPIER);
     write('npm.js', NPM);
     write('cli/main.ts', MAIN);
   });
