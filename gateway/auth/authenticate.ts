@@ -69,7 +69,7 @@ export function createAuthenticator(config: Config['auth'], sql: Sql, onTrouble:
     if (credentials.kind === 'api-key' && credentials.key.length > KEY_LENGTH_MAX)
       throw new ServiceError('INVALID_API_KEY');
     // A signature counts once and for a short time: of what goes on, only the key it was made with is looked at again.
-    if (credentials.kind === 'signature' && before !== undefined) return signatures.again!(before);
+    if (credentials.kind === 'signature' && before !== undefined) return signatures.again(before);
     for (const validator of validators) {
       const verdict = validator.validate(credentials);
       if (verdict !== undefined) return verdict;

@@ -19,6 +19,11 @@ const NONCES = { ownerMax: 100_000, totalMax: 1_000_000 };
 
 const KEY_GONE = 'The key that signed this request is no longer valid; sign with another one';
 
+export interface SignatureValidator extends Validator {
+  /** Whether the key still counts that signed the request which was accepted as `auth`: a signature is not sent twice. */
+  again(auth: AuthContext): AuthContext | Promise<AuthContext>;
+}
+
 interface SigningAgent {
   readonly key: KeyObject;
   readonly row: AgentKeyRow;
@@ -34,7 +39,7 @@ interface SigningAgent {
 export function createSignatureValidator(
   sql: Sql,
   options: { windowSecs: number; ttlMs: number; onTrouble: OnTrouble },
-): Validator {
+): SignatureValidator {
   const nonces = createNonceCache(NONCES);
   const cache = createCredentialCache<SigningAgent>({
     ttlMs: options.ttlMs,

@@ -9,10 +9,6 @@ export interface Validator {
    * ServiceError, and nobody else is asked.
    */
   validate(credentials: Credentials): AuthContext | Promise<AuthContext> | undefined;
-  /**
-   * Whether credentials that were accepted as `auth` still count, where they are not sent twice. Unset: they are judged as before.
-   */
-  again?(auth: AuthContext): AuthContext | Promise<AuthContext>;
   close?(): Promise<void>;
 }
 
