@@ -4,7 +4,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../engine/config/index.js';
 import { type FsckReport, runFsck } from '../engine/fsck/index.js';
 import { parseUuid } from '../engine/protocol/index.js';
-import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { fsckCrypto } from '../workers/fsck-crypto.js';
 import { createFsckPool } from '../workers/fsck-pool.js';
 import { openFsckDatabase } from './fsck-database.js';
@@ -55,7 +54,6 @@ export function addFsckCommand(program: Command): void {
 
 /** Answers the exit code. */
 async function fsck(options: Options): Promise<number> {
-  surviveLostSessions();
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   // Once: a second Ctrl-C ends the process at once.

@@ -3,7 +3,6 @@ import { join, relative } from 'node:path';
 import { type Config, loadConfig } from '../engine/config/index.js';
 import { toServiceError } from '../engine/errors/index.js';
 import { encodeHex } from '../engine/protocol/index.js';
-import { isLostSession } from '../engine/store/lost-session.js';
 import { ADMIN_KEY_FILE } from './data-dir.js';
 import { createLog } from './log.js';
 import { type Service, startService } from './service.js';
@@ -63,10 +62,9 @@ export async function serve(): Promise<void> {
     }
   });
   process.on('uncaughtException', fatal);
-  process.on('unhandledRejection', (reason) => {
-    if (isLostSession(reason)) log.warn({ err: reason }, 'a database session ended');
-    else fatal(reason instanceof Error ? reason : new Error(String(reason)));
-  });
+  process.on('unhandledRejection', (reason) =>
+    fatal(reason instanceof Error ? reason : new Error(String(reason))),
+  );
 
   try {
     service = await startService(config, log, fatal);

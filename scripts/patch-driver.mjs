@@ -56,6 +56,13 @@ const REPAIRS = [
       "    if (query || sent.length) error(Errors.connection('CONNECTION_CLOSED', options, socket))\n" +
       '    query = errorResponse = results = null\n',
   },
+  {
+    // A new session that ends while it is asked for the server's array types fails its own first statement, or tries again;
+    // the question itself belongs to nobody, and its failure would end the process.
+    file: 'connection.js',
+    find: 'return fetchArrayTypes()\n',
+    replace: 'return fetchArrayTypes().catch(noop)\n',
+  },
 ];
 
 /** Writes the copy unless it is there already; returns whether there was something to do. */

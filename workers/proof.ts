@@ -6,7 +6,6 @@ import { threadId } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import { createCommitmentService } from '../engine/commitments/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
-import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { serviceErrorOf } from '../engine/store/service-error-of.js';
 import { createLogService } from '../engine/transparency/log-service.js';
 import { sha256Into } from './native-crypto.js';
@@ -21,7 +20,6 @@ import { openRowHashing } from './row-hashing.js';
 import { nameThread } from './thread-name.js';
 
 nameThread(`proof-${threadId}`);
-surviveLostSessions();
 
 const { database, applicationName, session } = workerData as ProofSetup;
 const sql = connectDatabase(database, {

@@ -16,7 +16,6 @@ import {
   type Submission,
 } from '../engine/sequencer/index.js';
 import { createGroupStore } from '../engine/store/group-store.js';
-import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { createCommitFeed } from './commit-feed.js';
 import type {
   BatchMessage,
@@ -40,8 +39,6 @@ const PAUSE_MS_MAX = 1_000;
 const REPORT_INTERVAL_MS = 1_000;
 /** L8: groups told of in one report. */
 const GROUPS_REPORTED_MAX = 10_000;
-
-surviveLostSessions();
 
 const { config, database, identity, instanceId, partition } = workerData as WorkerSetup & {
   partition: number;

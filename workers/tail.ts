@@ -2,7 +2,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { partitionOf } from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
-import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { attachOpener } from '../engine/store/sealed-payload.js';
 import {
   type CommitWatch,
@@ -28,7 +27,6 @@ import { nameThread } from './thread-name.js';
 const setup = workerData as TailSetup;
 
 nameThread('tail');
-surviveLostSessions();
 
 const sql = connectDatabase(setup.database, {
   ...setup.session,

@@ -20,7 +20,6 @@ import {
   STREAM_VES,
 } from '../engine/sequencer/index.js';
 import { connectDatabase } from '../engine/store/connection.js';
-import { surviveLostSessions } from '../engine/store/lost-session.js';
 import { openVault, type Sealer } from '../engine/vault/index.js';
 import { type AgentKeyRef, type CachedKey, createAgentKeyCache } from './agent-key-cache.js';
 import { createAgentPolicyCache } from './agent-policy-cache.js';
@@ -56,7 +55,6 @@ const EVENTS_PER_TURN = 32;
 const EVENTS_PER_BATCH = 64;
 
 nameThread(`verify-${threadId}`);
-surviveLostSessions();
 
 const setup = workerData as WorkerSetup;
 const { config, identity } = setup;

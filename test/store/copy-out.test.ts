@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDatabase, type Sql } from '../../engine/store/connection.js';
 import { copyOut } from '../../engine/store/copy-out.js';
-import { surviveLostSessions } from '../../engine/store/lost-session.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
 let sql: Sql;
 beforeAll(async () => {
-  surviveLostSessions();
   database = await createTestDatabase();
   sql = connectDatabase(database.target, { max: 1, applicationName: 'copy-out-test' });
 });
