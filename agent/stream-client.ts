@@ -13,10 +13,16 @@ import {
   type LiveSubscription,
   type SubscribeOptions,
 } from './stream-subscription.js';
+import {
+  createTenantSubscription,
+  type SubscribeTenantOptions,
+  type TenantSubscription,
+} from './tenant-subscription.js';
 
 export type { StreamPushResult, WantedReceipts } from './stream-push.js';
 export { type OpenWebSocket, StreamFailed, type WebSocketLike } from './stream-socket.js';
 export type { EventSubscription, SubscribeOptions } from './stream-subscription.js';
+export type { SubscribeTenantOptions, TenantSubscription } from './tenant-subscription.js';
 
 export interface StreamClientOptions {
   /** Origin of the service, such as `http://localhost:8080`. */
@@ -49,6 +55,12 @@ export interface StreamClient {
    * @example for await (const event of client.subscribe({ tenantId, storeId, after: 0 })) handle(event)
    */
   subscribe(options: SubscribeOptions): EventSubscription;
+  /**
+   * Follows all streams of a tenant, also those that appear later.
+   *
+   * @example for await (const event of client.subscribeTenant({ tenantId, after: new Map() })) handle(event.storeId, event)
+   */
+  subscribeTenant(options: SubscribeTenantOptions): TenantSubscription;
   close(): void;
 }
 
@@ -79,13 +91,14 @@ export function createStreamClient(options: StreamClientOptions): StreamClient {
           subscription?.onError(new StreamFailed(frame.message, frame.code, frame.retryAfterSecs));
         break;
       case FRAME.subscribed:
-        subscription?.onSubscribed(frame.cursor[0]?.[1] ?? 0);
+        subscription?.onSubscribed(frame.cursor);
         break;
       case FRAME.events:
+      case FRAME.storeEvents:
         subscription?.onEvents(frame);
         break;
       case FRAME.caughtUp:
-        subscription?.caughtUp(frame.head ?? 0);
+        subscription?.caughtUp(frame.head);
         break;
       case FRAME.ended:
         subscription?.onEnded(frame);
@@ -128,18 +141,23 @@ export function createStreamClient(options: StreamClientOptions): StreamClient {
     (error) => onOver(new StreamFailed(String(error), undefined)),
   );
 
+  /** A subscription of either kind begins when the line is up. */
+  function begin<S extends LiveSubscription>(create: (id: number, onClosed: () => void) => S): S {
+    const id = nextId();
+    const subscription = create(id, () => subscriptions.delete(id));
+    if (failure !== undefined) subscription.over(failure);
+    else {
+      subscriptions.set(id, subscription);
+      if (line?.up) subscription.up();
+    }
+    return subscription;
+  }
+
   return {
     push: (agentId, events, receipts = 'group') => pushes.push(agentId, events, receipts),
-    subscribe(request) {
-      const id = nextId();
-      const subscription = createSubscription(id, request, theLine, () => subscriptions.delete(id));
-      if (failure !== undefined) subscription.over(failure);
-      else {
-        subscriptions.set(id, subscription);
-        if (line?.up) subscription.up();
-      }
-      return subscription;
-    },
+    subscribe: (request) => begin((id, onClosed) => createSubscription(id, request, theLine, onClosed)),
+    subscribeTenant: (request) =>
+      begin((id, onClosed) => createTenantSubscription(id, request, theLine, onClosed)),
     close() {
       closed = true;
       if (line !== undefined) line.close();

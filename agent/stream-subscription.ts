@@ -6,9 +6,10 @@ import {
   type EventsFrame,
   encodeAck,
   encodeSubscribe,
-  encodeUnsubscribe,
+  type StoreCursor,
   type WireFilter,
 } from '../engine/wire/index.js';
+import { createDelivery } from './event-delivery.js';
 import { type Line, StreamFailed } from './stream-socket.js';
 
 export interface SubscribeOptions {
@@ -34,13 +35,12 @@ export interface EventSubscription extends AsyncIterable<EventRecord> {
   close(): void;
 }
 
-/** What the client does with a subscription. */
-export interface LiveSubscription extends EventSubscription {
-  readonly id: number;
+/** What the client does with a subscription, to one stream or to a tenant's. */
+export interface LiveSubscription {
   up(): void;
-  onSubscribed(after: number): void;
+  onSubscribed(cursor: readonly StoreCursor[]): void;
   onEvents(frame: EventsFrame): void;
-  caughtUp(head: number): void;
+  caughtUp(head: number | undefined): void;
   onAcked(frame: Acked): void;
   /** An acknowledgement was refused. */
   onError(failure: StreamFailed): void;
@@ -48,130 +48,69 @@ export interface LiveSubscription extends EventSubscription {
   over(failure: StreamFailed): void;
 }
 
-const WINDOW = 1000;
-const RESUME_MS_MIN = 100;
-
+/** @param line the line as soon as there is one */
 export function createSubscription(
   id: number,
   options: SubscribeOptions,
   line: () => Line | undefined,
   onClosed: () => void,
-): LiveSubscription {
+): EventSubscription & LiveSubscription {
   const { tenantId, storeId, agentId } = options;
-  const window = options.window ?? WINDOW;
-  const filter = options.filter && {
-    entityTypes: options.filter.entityTypes ?? [],
-    entityIds: options.filter.entityIds ?? [],
-    eventTypes: options.filter.eventTypes ?? [],
-    agents: options.filter.agents ?? [],
-  };
-  /** Received and not handed out yet. */
-  const queue: EventRecord[] = [];
+  const filter = completeFilter(options.filter);
   /** The last number received or passed over; the next connection goes on behind it. */
   let received = options.after;
   let cursor = options.after;
-  /** Handed out since credits were last given. */
-  let used = 0;
-  let wake: (() => void) | undefined;
-  let failure: StreamFailed | undefined;
-  let closed = false;
   let acks: { sequence: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
-  function subscribe(): void {
-    used = 0;
-    line()?.send(
-      encodeSubscribe({
-        id,
-        tenantId,
-        storeId,
-        after: received,
-        credits: Math.max(1, window - queue.length),
-        filter,
-        agentId,
-      }),
-    );
-    const greatest = Math.max(0, ...acks.map(({ sequence }) => sequence));
-    if (greatest > 0) line()?.send(encodeAck({ id, credits: 0, sequence: greatest }));
-  }
-
-  function grant(): void {
-    used++;
-    if (used < window / 2) return;
-    line()?.send(encodeAck({ id, credits: used, sequence: undefined }));
-    used = 0;
-  }
-
-  function stop(reason?: StreamFailed): void {
-    if (closed) return;
-    closed = true;
-    failure = reason;
-    const error = reason ?? new StreamFailed('the subscription was closed', undefined);
-    for (const { reject } of acks.splice(0)) reject(error);
-    wake?.();
-    onClosed();
-  }
-
-  async function* events(): AsyncGenerator<EventRecord> {
-    try {
-      for (;;) {
-        const event = queue.shift();
-        if (event !== undefined) {
-          cursor = event.sequence;
-          if (!closed) grant();
-          yield event;
-        } else if (closed) {
-          if (failure !== undefined) throw failure;
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
-      }
-    } finally {
-      subscription.close();
-    }
-  }
-
-  const subscription: LiveSubscription = {
+  const delivery = createDelivery({
     id,
+    window: options.window,
+    line,
+    request(credits) {
+      const frames = [encodeSubscribe({ id, tenantId, storeId, after: received, credits, filter, agentId })];
+      const greatest = Math.max(0, ...acks.map(({ sequence }) => sequence));
+      if (greatest > 0) frames.push(encodeAck({ id, credits: 0, sequence: greatest }));
+      return frames;
+    },
+    onTaken({ sequence }) {
+      cursor = sequence;
+    },
+    onStopped(reason) {
+      for (const { reject } of acks.splice(0)) reject(reason);
+      onClosed();
+    },
+  });
+
+  const subscription: EventSubscription & LiveSubscription = {
     get cursor() {
       return cursor;
     },
     onCaughtUp: undefined,
-    [Symbol.asyncIterator]: events,
+    [Symbol.asyncIterator]: () => delivery[Symbol.asyncIterator](),
     ack(sequence) {
-      if (closed)
-        return Promise.reject(failure ?? new StreamFailed('the subscription was closed', undefined));
+      if (delivery.closed) return Promise.reject(new StreamFailed('the subscription is closed', undefined));
       return new Promise((resolve, reject) => {
         acks.push({ sequence, resolve, reject });
         line()?.send(encodeAck({ id, credits: 0, sequence }));
       });
     },
-    close() {
-      if (closed) return;
-      line()?.send(encodeUnsubscribe(id));
-      stop();
-    },
-    up: subscribe,
-    onSubscribed(after) {
+    close: delivery.close,
+    up: delivery.up,
+    onSubscribed(vector) {
+      const after = vector[0]?.[1] ?? 0;
       received ??= after;
       cursor ??= after;
     },
-    onEvents({ first, last, events: batch }) {
-      if (closed) return;
-      // L7: what was received before a cut is not taken twice, and nothing may be missing in between.
-      if (received !== undefined && filter === undefined && first > received + 1) {
-        stop(new StreamFailed(`events ${received + 1} to ${first - 1} are missing`, 'SEQUENCE_GAP'));
-        return;
-      }
-      for (const event of batch) if (received === undefined || event.sequence > received) queue.push(event);
+    onEvents({ first, last, events }) {
+      if (delivery.closed) return;
+      const gap = missing(received, first, filter);
+      if (gap !== undefined) return delivery.stop(gap);
+      delivery.add(received === undefined ? events : events.filter(({ sequence }) => sequence > received!));
       received = Math.max(received ?? 0, last);
-      wake?.();
     },
-    caughtUp(head) {
+    caughtUp(head = 0) {
       received = Math.max(received ?? 0, head);
-      if (queue.length === 0) cursor = Math.max(cursor ?? 0, head);
+      if (delivery.drained) cursor = Math.max(cursor ?? 0, head);
       subscription.onCaughtUp?.(head);
     },
     onAcked({ acknowledged }) {
@@ -182,19 +121,27 @@ export function createSubscription(
     onError(reason) {
       for (const { reject } of acks.splice(0)) reject(reason);
     },
-    onEnded(frame) {
-      if (closed) return;
-      if (frame.retryAfterSecs === undefined)
-        stop(new StreamFailed(frame.message ?? 'the subscription ended', frame.code));
-      else
-        setTimeout(
-          () => {
-            if (!closed && line()?.up) subscribe();
-          },
-          Math.max(RESUME_MS_MIN, 1000 * frame.retryAfterSecs),
-        );
-    },
-    over: stop,
+    onEnded: delivery.onEnded,
+    over: delivery.stop,
   };
   return subscription;
+}
+
+/** A filter as frames have it. */
+export const completeFilter = (filter: Partial<WireFilter> | undefined): WireFilter | undefined =>
+  filter && {
+    entityTypes: filter.entityTypes ?? [],
+    entityIds: filter.entityIds ?? [],
+    eventTypes: filter.eventTypes ?? [],
+    agents: filter.agents ?? [],
+  };
+
+/** L7: without a filter, frames follow on each other. What was received before a cut may come again, but is not taken twice. */
+export function missing(
+  received: number | undefined,
+  first: number,
+  filter: WireFilter | undefined,
+): StreamFailed | undefined {
+  if (received === undefined || filter !== undefined || first <= received + 1) return undefined;
+  return new StreamFailed(`events ${received + 1} to ${first - 1} are missing`, 'SEQUENCE_GAP');
 }

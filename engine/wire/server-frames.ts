@@ -84,7 +84,7 @@ export function encodeError(frame: ErrorFrame): Uint8Array<ArrayBuffer> {
   return writer.optional(frame.retryAfterSecs, writer.uint).optional(frame.details, writer.str).done();
 }
 
-/** A subscription has begun: where, and the head then. For a tenant the cursor is what was asked for. */
+/** A subscription has begun: where. For a tenant, where every stream begins that there is. */
 export function encodeSubscribed(id: number, cursor: readonly StoreCursor[]): Uint8Array<ArrayBuffer> {
   const writer = begin(FRAME.subscribed, id, 3);
   writeCursor(writer, cursor);

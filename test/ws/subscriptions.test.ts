@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createStreamClient, type EventSubscription } from '../../agent/stream-client.js';
+import { createStreamClient } from '../../agent/stream-client.js';
 import {
   type EventRecord,
   encodeAck,
@@ -36,7 +36,7 @@ async function store(agent: TestAgent, count: number, payload?: unknown): Promis
   }
 }
 
-async function take(subscription: EventSubscription, count: number): Promise<EventRecord[]> {
+async function take(subscription: AsyncIterable<EventRecord>, count: number): Promise<EventRecord[]> {
   const events: EventRecord[] = [];
   for await (const event of subscription) if (events.push(event) === count) break;
   return events;
@@ -267,6 +267,70 @@ test('a tenant’s subscription that was cut before it heard of a stream misses 
     ]),
   );
   second.raw.close();
+});
+
+describe('the client’s subscription to a tenant', () => {
+  test('survives cuts at any moment, for every stream, also for those that appear meanwhile', async () => {
+    const first = await registerAgent(service);
+    const { tenantId } = first;
+    const agents = [first, ...[1, 2, 3].map(() => first.at({ storeId: crypto.randomUUID() }))];
+    await store(first, 300);
+    const proxy = await startProxy(service.port);
+    const line = client(`http://127.0.0.1:${proxy.port}`);
+    const after = new Map([[first.storeId.toUpperCase(), 100]]);
+    const subscription = line.subscribeTenant({ tenantId, after, window: 50 });
+    const log = take(subscription, 200 + 320 + 240 + 160 + 80);
+    const storm = setInterval(() => proxy.cutAll(), 70);
+    // A further stream appears every eight rounds.
+    for (let round = 0; round < 32; round++)
+      for (const agent of agents.slice(0, 1 + round / 8)) await store(agent, 10);
+    const events = await log;
+    clearInterval(storm);
+    const numbersOf = ({ storeId }: TestAgent) =>
+      sequences(events.filter((event) => event.storeId === storeId));
+    expect(agents.map(numbersOf)).toEqual([upTo(520, 101), upTo(240), upTo(160), upTo(80)]);
+    expect(subscription.cursor).toEqual(
+      new Map(agents.map(({ storeId }, i) => [storeId, [620, 240, 160, 80][i]!])),
+    );
+    line.close();
+    await proxy.close();
+  }, 60_000);
+
+  test('goes on from the vector of the one before, or from now on without one', async () => {
+    const agent = await registerAgent(service);
+    const { tenantId } = agent;
+    const other = agent.at({ storeId: crypto.randomUUID() });
+    const later = agent.at({ storeId: crypto.randomUUID() });
+    for (const each of [agent, other]) await store(each, 10);
+    const line = client();
+    const before = line.subscribeTenant({ tenantId });
+    expect(before.cursor).toBeUndefined();
+    await new Promise<void>((resolve) => {
+      before.onCaughtUp = resolve;
+    });
+    await store(agent, 5);
+    expect(sequences(await take(before, 3))).toEqual([11, 12, 13]);
+    expect(before.cursor).toEqual(
+      new Map([
+        [agent.storeId, 13],
+        [other.storeId, 10],
+      ]),
+    );
+    await store(later, 2);
+    const next = line.subscribeTenant({
+      tenantId,
+      after: before.cursor!,
+      stores: [agent.storeId, later.storeId],
+    });
+    const events = await take(next, 4);
+    const numbersOf = ({ storeId }: TestAgent) =>
+      sequences(events.filter((event) => event.storeId === storeId));
+    expect([agent, later].map(numbersOf)).toEqual([
+      [14, 15],
+      [1, 2],
+    ]);
+    line.close();
+  });
 });
 
 test('a subscriber that never reads is cut, and the others do not wait for it', async () => {
