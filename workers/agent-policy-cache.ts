@@ -3,7 +3,8 @@
  * policy, so its absence is remembered like a policy.
  */
 import { LRUCache } from 'lru-cache';
-import { type AgentPolicy, findAgentPolicies } from '../engine/access/index.js';
+import { findAgentPolicies } from '../engine/access/agent-policies.js';
+import type { AgentPolicy } from '../engine/access/agent-policy.js';
 import type { Sql } from '../engine/store/connection.js';
 import type { KeyCacheLimits } from './agent-key-cache.js';
 import type { KeyCacheMessage } from './messages.js';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { type ParsedDatabaseUrl, parseDatabaseUrl } from '../config/index.js';
+// Not the room's index: every worker thread would load the schema of the settings.
+import { type ParsedDatabaseUrl, parseDatabaseUrl } from '../config/database-url.js';
 import { ServiceError } from '../errors/index.js';
 import postgres from './driver/index.js';
 import { refusingWhen } from './refusing-when.js';

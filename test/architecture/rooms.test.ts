@@ -119,6 +119,19 @@ describe('rooms', () => {
     expect(offences.map(show)).toEqual([]);
   });
 
+  test('of worker threads load no library that only the main thread needs', () => {
+    const start = ['verify', 'sequencer', 'tail', 'proof', 'fsck'].map((name) => `workers/${name}.ts`);
+    const loaded = new Set(start);
+    const offences: Import[] = [];
+    for (const file of loaded)
+      for (const each of imports.filter(({ from, typeOnly }) => from === file && !typeOnly))
+        if (each.own) loaded.add(each.to);
+        else if (/^(zod|jose|pino|prom-client|commander|@grpc|cli-progress)\b/.test(each.to))
+          offences.push(each);
+    expect(loaded.size).toBeGreaterThan(100);
+    expect(offences.map(show)).toEqual([]);
+  });
+
   test('talk to libraries through their own room: only the gateway opens sockets', () => {
     const home: Record<string, RegExp> = {
       'uWebSockets.js': /^(gateway|bench|loadtest)\//,
