@@ -107,6 +107,7 @@ export function createSubscription(
       if (gap !== undefined) return delivery.stop(gap);
       delivery.add(received === undefined ? events : events.filter(({ sequence }) => sequence > received!));
       received = Math.max(received ?? 0, last);
+      if (delivery.drained) cursor = received;
     },
     caughtUp(head = 0) {
       received = Math.max(received ?? 0, head);

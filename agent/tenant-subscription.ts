@@ -24,8 +24,8 @@ export interface SubscribeTenantOptions {
 /** The events of every store in their order, each once, across connections. There is no order between stores. */
 export interface TenantSubscription extends AsyncIterable<EventRecord> {
   /**
-   * By store, the last number that was handed out: `after` of the subscription that goes on from here. Undefined until the service
-   * has said where it begins.
+   * By store, the last number that was handed out or passed over: `after` of the subscription that goes on from here. Undefined until
+   * the service has said where it begins.
    */
   readonly cursor: ReadonlyMap<string, number> | undefined;
   /** Called when everything that is stored has been received. */
@@ -85,6 +85,7 @@ export function createTenantSubscription(
       if (gap !== undefined) return delivery.stop(gap);
       delivery.add(events.filter(({ sequence }) => sequence > before));
       received.set(storeId, Math.max(before, last));
+      if (delivery.drained) cursor?.set(storeId, Math.max(before, last));
     },
     caughtUp: () => subscription.onCaughtUp?.(),
     onAcked() {}, // tenants have no durable cursors

@@ -27,7 +27,7 @@ export const jsonLines: StreamWriter = {
 
 /**
  * Server-sent events (HTML, 9.2): `event: ves` with the sequence number as `id`, so that a browser resumes by itself; `event: caught-up`;
- * comments as heartbeats; `event: failure` before the end of a stream that was cut off.
+ * heartbeats are comments with an `id`, so that it resumes behind what did not pass its filter; `event: failure` before the end of a stream that was cut off.
  */
 export const serverSentEvents: StreamWriter = {
   contentType: 'text/event-stream',
@@ -43,7 +43,7 @@ export const serverSentEvents: StreamWriter = {
     return Buffer.concat(lines);
   },
   caughtUp: (head) => `event: caught-up\ndata: {"head_sequence":${head}}\n\n`,
-  heartbeat: (cursor, head) => `: cursor ${cursor}, head ${head}\n\n`,
+  heartbeat: (cursor, head) => `: cursor ${cursor}, head ${head}\nid: ${cursor}\n\n`,
   error: (error, cursor) =>
     `event: failure\ndata: ${JSON.stringify({ error: errorBody(error, NO_REQUEST).error, cursor })}\n\n`,
 };

@@ -306,6 +306,7 @@ export function createConnection(
         return cutSlowConsumer();
       if (now - checkedAt > RECHECK_MS) {
         checkedAt = now;
+        subscriptions.tellProgress();
         recheck();
       }
     },

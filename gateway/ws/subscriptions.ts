@@ -13,6 +13,7 @@ import {
   encodeAcked,
   encodeCaughtUp,
   encodeEnded,
+  encodeEvents,
   encodeSubscribed,
   type StoreCursor,
   type Subscribe,
@@ -65,6 +66,8 @@ export interface Subscriptions {
   unsubscribe(id: number): void;
   /** The socket's buffer has room again. */
   resume(): void;
+  /** Tells clients how far their filters have got in streams of which nothing passes: they resume there. */
+  tellProgress(): void;
   /** Ends those that other credentials would not get. */
   recheck(auth: AuthContext): void;
   endAll(error: ServiceError): void;
@@ -80,6 +83,8 @@ interface Open {
   /** Unset while its start is being looked up. */
   handle: Subscription | TenantSubscription | undefined;
   cursor(): readonly StoreCursor[];
+  /** The last number the client knows of, by store; unset without a filter, when every number is delivered. */
+  readonly told: Map<string, number> | undefined;
   /** @throws ServiceError when these credentials do not reach it */
   check(auth: AuthContext): void;
   /** Where acknowledgements go. */
@@ -90,7 +95,11 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   const { hub, cursors, outbox, eventsFrames, stats, subscriptionsMax, bufferBytesMax } = options;
   const open = new Map<number, Open>();
 
-  function enter(id: number, fields: Pick<Open, 'credits' | 'cursor' | 'check' | 'durable'>): Open {
+  function enter(
+    id: number,
+    filter: WireFilter | undefined,
+    fields: Pick<Open, 'credits' | 'cursor' | 'check' | 'durable'>,
+  ): Open {
     if (open.has(id)) throw new WireError(`subscription ${id} is open already`);
     if (open.size >= subscriptionsMax)
       throw new ServiceError(
@@ -98,7 +107,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
         `A connection may hold ${subscriptionsMax} subscriptions: end one first, or open another connection`,
         { details: { limit_of: 'connection', limit: subscriptionsMax } },
       );
-    const entry: Open = { ...fields, starved: false, handle: undefined };
+    const told = filter && new Map<string, number>();
+    const entry: Open = { ...fields, told, starved: false, handle: undefined };
     open.set(id, entry);
     stats.subscriptions++;
     return entry;
@@ -133,6 +143,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       after ??= await startOf(stream, request.agentId);
       if (open.get(id) !== entry) return;
       outbox.send(encodeSubscribed(id, [[storeId, after]]));
+      entry.told?.set(storeId, after);
       const handle = hub.subscribe(
         { stream, after, filter: toFilter(filter), format: 'msgpack' },
         {
@@ -140,8 +151,12 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
           deliver(chunk) {
             entry.credits -= chunk.count;
             outbox.send(eventsFrames(chunk, id));
+            entry.told?.set(storeId, chunk.last);
           },
-          caughtUp: (head) => outbox.send(encodeCaughtUp(id, head)),
+          caughtUp(head) {
+            outbox.send(encodeCaughtUp(id, head));
+            entry.told?.set(storeId, head);
+          },
         },
       );
       entry.handle = handle;
@@ -195,7 +210,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       };
       check(auth);
       const stream = { tenantId, storeId };
-      const entry = enter(id, {
+      const entry = enter(id, request.filter, {
         credits,
         check,
         cursor: () => (request.after === undefined ? [] : [[storeId, request.after]]),
@@ -217,7 +232,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       check(auth);
       const limited = !auth.bootstrap && auth.stores.length > 0;
       const storeIds = request.storeIds ?? (limited ? auth.stores : undefined);
-      const entry = enter(id, { credits, check, cursor: () => cursor, durable: undefined });
+      const entry = enter(id, filter, { credits, check, cursor: () => cursor, durable: undefined });
       const late = setTimeout(() => {
         entry.handle?.close();
         finish(id, entry, headsUnknown());
@@ -237,10 +252,12 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
             opened(cursors) {
               clearTimeout(late);
               outbox.send(encodeSubscribed(id, [...cursors]));
+              for (const [storeId, after] of cursors) entry.told?.set(storeId, after);
             },
             deliver(storeId, chunk) {
               entry.credits -= chunk.count;
               outbox.send(eventsFrames(chunk, id, storeId));
+              entry.told?.set(storeId, chunk.last);
             },
             caughtUp: () => outbox.send(encodeCaughtUp(id, undefined)),
           },
@@ -276,6 +293,19 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       for (const entry of open.values()) if (entry.starved && entry.credits > 0) entry.handle?.resume();
     },
 
+    tellProgress() {
+      for (const [id, { told, handle, cursor }] of open) {
+        if (told === undefined || handle === undefined) continue;
+        for (const [storeId, last] of cursor()) {
+          const before = told.get(storeId) ?? 0;
+          if (last <= before || outbox.buffered >= bufferBytesMax) continue;
+          told.set(storeId, last);
+          const nothing = { first: before + 1, last, head: 'head' in handle ? handle.head : last, count: 0 };
+          outbox.send(encodeEvents(id, nothing, NO_EVENTS, 'head' in handle ? undefined : storeId));
+        }
+      }
+    },
+
     recheck(auth) {
       for (const [id, entry] of [...open]) {
         try {
@@ -305,5 +335,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
 
 const headsUnknown = (): ServiceError =>
   new ServiceError('SERVICE_UNAVAILABLE', 'Heads of streams cannot be read at present');
+
+const NO_EVENTS = new Uint8Array(0);
 
 const toFilter = (filter: WireFilter | undefined): EventFilter => filter ?? {};

@@ -135,6 +135,21 @@ describe('one stream', () => {
     expect(none.sequences()).toEqual([]);
   });
 
+  test('heartbeats of server-sent events take the id behind what did not pass the filter', async () => {
+    const agent = await registerAgent(service);
+    await push(service, agent, events(agent, 5));
+    const search = `tenant_id=${agent.tenantId}&store_id=${agent.storeId}&event_type=nothing`;
+    const response = await fetch(`${service.url}/api/v1/ves/events/stream?${search}`, {
+      headers: { authorization: `ApiKey ${service.adminKey}`, accept: 'text/event-stream' },
+    });
+    let text = '';
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (text.includes('\n: ')) break;
+    }
+    expect(text).toBe('event: caught-up\ndata: {"head_sequence":5}\n\n: cursor 5, head 5\nid: 5\n\n');
+  });
+
   test('server-sent events carry the number as id, and Last-Event-ID resumes behind it', async () => {
     const agent = await registerAgent(service);
     await push(service, agent, events(agent, 5));

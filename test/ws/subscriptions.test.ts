@@ -333,6 +333,40 @@ describe('the client’s subscription to a tenant', () => {
   });
 });
 
+test('a filter of which nothing passes goes on behind what it has seen', async () => {
+  const agent = await registerAgent(service);
+  const { agentId: _, ...stream } = agent;
+  const other = agent.at({ storeId: crypto.randomUUID() });
+  await store(agent, 3);
+  const line = client();
+  const filter = { eventTypes: ['rare'] };
+  const one = line.subscribe({ ...stream, after: 0, filter });
+  const all = line.subscribeTenant({ tenantId: agent.tenantId, after: new Map(), filter });
+  const log = take(all, 1);
+  await store(agent, 20);
+  await store(other, 7);
+  // From one look of the service at its connections to the next.
+  const poll = { timeout: 15_000, interval: 200 };
+  await expect.poll(() => one.cursor, poll).toBe(23);
+  const vector = new Map([
+    [agent.storeId, 23],
+    [other.storeId, 7],
+  ]);
+  await expect.poll(() => all.cursor, poll).toEqual(vector);
+
+  const raw = await openClient(service);
+  raw.send(subscribeFrame(agent, { filter: { entityTypes: [], entityIds: [], agents: [], ...filter } }));
+  await raw.next(FRAME.caughtUp, 1);
+  await store(agent, 2);
+  expect(await raw.next(FRAME.events, 1)).toMatchObject({ first: 24, last: 25, head: 25, events: [] });
+  await push(service, agent, [agent.event({ eventType: 'rare' })]);
+  expect(await raw.next(FRAME.events, 1)).toMatchObject({ first: 26, last: 26, count: 1 });
+  expect(sequences(await log)).toEqual([26]);
+  expect(sequences(await take(one, 1))).toEqual([26]);
+  raw.close();
+  line.close();
+}, 60_000);
+
 test('a subscriber that never reads is cut, and the others do not wait for it', async () => {
   const agent = await registerAgent(service);
   const socket = connect(service.port, '127.0.0.1');
