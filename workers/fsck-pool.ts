@@ -1,11 +1,13 @@
 /** The threads of `fsck`. */
 import { Piscina } from 'piscina';
 import type { Crew, FsckSetup, Task } from '../engine/fsck/index.js';
+import { POOL_EXEC_ARGV } from './pool-exec-argv.js';
 
 /** Starts `threads` workers, which connect to the database on their own. */
 export async function createFsckPool(setup: FsckSetup, threads: number): Promise<Crew> {
   const pool = new Piscina({
     filename: new URL('./fsck.js', import.meta.url).href,
+    execArgv: POOL_EXEC_ARGV,
     minThreads: threads,
     maxThreads: threads,
     workerData: setup,

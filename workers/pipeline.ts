@@ -35,6 +35,7 @@ import {
   type VerifyTask,
   type WorkerSetup,
 } from './messages.js';
+import { POOL_EXEC_ARGV } from './pool-exec-argv.js';
 import { createReserve } from './reserve.js';
 
 export interface PipelineEvents {
@@ -92,6 +93,7 @@ export async function createPipeline(setup: WorkerSetup, events: PipelineEvents)
   let intended = 0;
   const pool = new Piscina({
     filename: new URL('./verify.js', import.meta.url).href,
+    execArgv: POOL_EXEC_ARGV,
     minThreads: verifyThreads,
     maxThreads: verifyThreads,
     concurrentTasksPerWorker: WORKER_BUNDLES_MAX,

@@ -1,6 +1,7 @@
 /** The main thread's end of the proof workers: the engine's proof services, with every call carried out in the pool. */
 import { Piscina } from 'piscina';
 import { ServiceError } from '../engine/errors/index.js';
+import { POOL_EXEC_ARGV } from './pool-exec-argv.js';
 import type { ProofAnswer, ProofCall, ProofServices, ProofSetup } from './proof-messages.js';
 
 /** Calls that one worker has under way at once. */
@@ -19,6 +20,7 @@ export interface ProofPool extends ProofServices {
 export function createProofPool(setup: ProofSetup, threads: number): ProofPool {
   const pool = new Piscina({
     filename: new URL('./proof.js', import.meta.url).href,
+    execArgv: POOL_EXEC_ARGV,
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: CALLS_PER_WORKER,

