@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findCycle, type Import, importsIn, ROOT, readImports, sourcesOf } from './imports.js';
@@ -89,8 +89,7 @@ describe('rooms', () => {
     expect(offences.map(show)).toEqual([]);
   });
 
-  test('protocol, log, wire, ed25519 and sha256 are pure: no node: modules, no Buffer, no process', async () => {
-    const { readFileSync } = await import('node:fs');
+  test('protocol, log, wire, ed25519 and sha256 are pure: no node: modules, no Buffer, no process', () => {
     const offences = imports.filter(
       ({ from, to }) =>
         [...PURE, ...PURE_TOO].includes(roomOf(from)) && to.startsWith('node:') && !NODE_ONLY.includes(from),
@@ -130,6 +129,14 @@ describe('rooms', () => {
           offences.push(each);
     expect(loaded.size).toBeGreaterThan(100);
     expect(offences.map(show)).toEqual([]);
+  });
+
+  test('of workers open no pool whose threads could abort the process while they load', () => {
+    const pools = sourcesOf(['workers'])
+      .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+      .filter((code) => code.includes('new Piscina('));
+    expect(pools.length).toBeGreaterThan(2);
+    for (const code of pools) expect(code).toContain('execArgv: POOL_EXEC_ARGV');
   });
 
   test('talk to libraries through their own room: only the gateway opens sockets', () => {
