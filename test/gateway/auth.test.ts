@@ -135,7 +135,7 @@ test('with a pool of their own, credentials are checked while slow reads fill th
   await sleep(50);
   const start = Date.now();
   expect((await g.call('POST', '/api/v1/ves/events/ingest', { key, body: {} })).status).toBe(200);
-  expect(Date.now() - start).toBeLessThan(10_000); // the slow ones take a minute
+  expect(Date.now() - start).toBeLessThan(1000);
   await g.close();
   await Promise.all(slow);
 });

@@ -98,7 +98,7 @@ describe('a server process that is ended', () => {
     // The news of the closed socket may come a moment later than the new group.
     const [again] = await patiently(() => commit(store, [s.event(2)]));
     expect(outcomesOf(again!)).toEqual([[code.ACCEPTED, 2]]);
-    expect(Date.now() - begin).toBeLessThan(5000);
+    expect(Date.now() - begin).toBeLessThan(2_000);
   });
 
   test('after the look-ups has stored nothing', async () => {
